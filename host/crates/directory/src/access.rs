@@ -1,0 +1,255 @@
+//! The gate. The only code that opens sealed rows, and the only code that makes warrants.
+//!
+//! [`Gate`] lives as long as the server. For each request it opens a [`Directory`]: one subject, one snapshot, one policy version,
+//! one sandbox. Interfaces read through its methods, which decide whole lists at a time, and have no other source of data.
+//! To add a read: list or load sealed rows, pass them through `decide`, and return what became visible.
+
+mod decide;
+mod facts;
+mod list;
+mod operator;
+mod permissions;
+mod policies;
+mod resource;
+mod sealed;
+mod subject;
+mod tree;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+};
+
+use tokio::sync::{Mutex as AsyncMutex, OnceCell};
+
+pub use list::{Ask, Count, GrantAsk, GroupAsk, MembershipAsk, Page, RoleAsk, UserAsk};
+pub use operator::{Operator, OperatorAction, OperatorVia};
+pub use permissions::{ActionDecision, EffectivePermission, Object, PermissionSource};
+pub use policies::{Activation, ActivePolicy, Upload};
+pub use sealed::{Sealed, Visible, Warrant};
+pub use subject::{Actor, Caller, Rejection, Subject, authenticate};
+pub use tree::{GroupTree, TreeNode};
+
+use crate::{
+    Error,
+    contract::{Cost, Engine, Failure, Manifest, Module},
+    ids::{PolicyVersionId, UserId, WorkspaceId},
+    model::{Epoch, PolicyVersion, Timestamp, Workspace},
+    register::Kind,
+    scope::Scope,
+    store::{Snapshot, Store},
+};
+use decide::Decider;
+use facts::SubjectContext;
+
+/// Subjects whose facts are kept between requests.
+const CACHED_SUBJECTS: usize = 10_000;
+/// Policy versions that are kept between requests; they are immutable.
+const CACHED_VERSIONS: usize = 10_000;
+
+/// The facts of subjects, each valid for one authority epoch.
+type KnownSubjects = HashMap<(WorkspaceId, UserId), (Epoch, Arc<SubjectContext>)>;
+
+/// What every request shares.
+pub struct Gate {
+    store: Arc<dyn Store>,
+    engine: Arc<dyn Engine>,
+    standard: Module,
+    subjects: Mutex<KnownSubjects>,
+    versions: Mutex<HashMap<(WorkspaceId, PolicyVersionId), Arc<PolicyVersion>>>,
+}
+
+impl Gate {
+    /// A gate before `store`, asking policies through `engine`; `standard` decides wherever no module does.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, engine: Arc<dyn Engine>, standard: Module) -> Self {
+        Self { store, engine, standard, subjects: Mutex::default(), versions: Mutex::default() }
+    }
+
+    /// The store, for those reads and changes that the operator is allowed.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The engine, to validate modules with.
+    #[must_use]
+    pub fn engine(&self) -> &Arc<dyn Engine> {
+        &self.engine
+    }
+
+    /// The policy that ships with the server.
+    #[must_use]
+    pub const fn standard(&self) -> &Module {
+        &self.standard
+    }
+
+    /// Opens the directory for one request: one snapshot, one policy version.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the workspace is gone; those of the store. A policy that cannot be loaded is no error here: it
+    /// denies what is asked of it.
+    pub async fn open(self: &Arc<Self>, subject: Subject, now: Timestamp) -> Result<Directory, Error> {
+        let Some(mut snapshot) = self.store.snapshot(subject.workspace).await? else {
+            return Err(Error::NotFound("the workspace".to_owned()));
+        };
+        let (epoch, version) = snapshot.head().await?;
+        let version = self.version(subject.workspace, version, snapshot.as_mut()).await?;
+        let context = match subject.user() {
+            Some(user) => self.subject(&subject, user, epoch, snapshot.as_mut()).await?,
+            None => Arc::new(SubjectContext::default()),
+        };
+        let decider = Decider::new(self, &subject, &version).await;
+        Ok(Directory {
+            gate: self.clone(),
+            subject,
+            now,
+            epoch,
+            version,
+            context,
+            snapshot: AsyncMutex::new(snapshot),
+            decider: AsyncMutex::new(decider),
+            scopes: Scopes::default(),
+            defects: AtomicU64::new(0),
+            workspace: OnceCell::new(),
+        })
+    }
+
+    async fn version(&self, workspace: WorkspaceId, id: PolicyVersionId, snapshot: &mut dyn Snapshot) -> Result<Arc<PolicyVersion>, Error> {
+        let key = (workspace, id);
+        if let Some(version) = locked(&self.versions).get(&key) {
+            return Ok(version.clone());
+        }
+        let version = snapshot.policy_version(id).await?.map(Sealed::open);
+        let version = Arc::new(version.ok_or_else(|| Error::Store(format!("policy version {id} is missing")))?);
+        let mut versions = locked(&self.versions);
+        if versions.len() >= CACHED_VERSIONS {
+            versions.clear();
+        }
+        versions.insert(key, version.clone());
+        Ok(version)
+    }
+
+    async fn subject(
+        &self,
+        subject: &Subject,
+        user: UserId,
+        epoch: Epoch,
+        snapshot: &mut dyn Snapshot,
+    ) -> Result<Arc<SubjectContext>, Error> {
+        let key = (subject.workspace, user);
+        if let Some((of, context)) = locked(&self.subjects).get(&key)
+            && *of == epoch
+        {
+            return Ok(context.clone());
+        }
+        let context = Arc::new(SubjectContext::read(user, snapshot).await?);
+        let mut subjects = locked(&self.subjects);
+        if subjects.len() >= CACHED_SUBJECTS {
+            subjects.clear();
+        }
+        subjects.insert(key, (epoch, context.clone()));
+        Ok(context)
+    }
+
+    /// Compiles a module of one workspace if it is not loaded yet, and returns its manifest.
+    async fn load(&self, workspace: WorkspaceId, digest: crate::contract::Digest) -> Result<Arc<Manifest>, Failure> {
+        if let Some(manifest) = self.engine.loaded(digest) {
+            return Ok(manifest);
+        }
+        let bytes = if digest == self.standard.digest {
+            self.standard.bytes.clone()
+        } else {
+            let stored = self.store.module_bytes(workspace, digest).await;
+            stored
+                .map_err(|error| Failure::Unloadable(error.to_string()))?
+                .ok_or_else(|| Failure::Unloadable(format!("module {digest} is not stored")))?
+        };
+        self.engine.load(&Module { digest, bytes }).await
+    }
+}
+
+/// A poisoned cache is still a cache: its entries are only ever replaced whole.
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The directory as one subject may see it, for one request.
+pub struct Directory {
+    gate: Arc<Gate>,
+    subject: Subject,
+    now: Timestamp,
+    epoch: Epoch,
+    version: Arc<PolicyVersion>,
+    context: Arc<SubjectContext>,
+    snapshot: AsyncMutex<Box<dyn Snapshot>>,
+    decider: AsyncMutex<Decider>,
+    scopes: Scopes,
+    defects: AtomicU64,
+    workspace: OnceCell<Option<Visible<Workspace>>>,
+}
+
+/// The scopes that were asked for so far, each once a request.
+#[derive(Default)]
+struct Scopes {
+    user: OnceCell<Arc<Scope>>,
+    group: OnceCell<Arc<Scope>>,
+    role: OnceCell<Arc<Scope>>,
+    membership: OnceCell<Arc<Scope>>,
+    grant: OnceCell<Arc<Scope>>,
+    exact_user: OnceCell<Arc<Scope>>,
+    exact_group: OnceCell<Arc<Scope>>,
+    exact_role: OnceCell<Arc<Scope>>,
+}
+
+/// What a request has cost so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestCost {
+    /// Policy calls and their fuel.
+    pub policy: Cost,
+    /// SQL statements.
+    pub statements: u64,
+    /// Rows on which an exact scope and `check` disagreed, or whose verdict named an unknown field.
+    pub defects: u64,
+}
+
+impl Directory {
+    /// Who asks.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The policy version that decides this request.
+    #[must_use]
+    pub fn policy_version(&self) -> &PolicyVersion {
+        &self.version
+    }
+
+    /// What this request has cost so far.
+    pub async fn cost(&self) -> RequestCost {
+        RequestCost {
+            policy: self.decider.lock().await.cost(),
+            statements: self.snapshot.lock().await.statements(),
+            defects: self.defects.load(std::sync::atomic::Ordering::Relaxed),
+        }
+    }
+
+    /// The workspace, if the subject may see it.
+    ///
+    /// # Errors
+    /// Those of policy and store.
+    pub async fn workspace(&self) -> Result<Option<&Visible<Workspace>>, Error> {
+        let read = || async {
+            let row = self.snapshot.lock().await.workspace().await?;
+            Ok::<_, Error>(self.open(vec![row]).await?.into_iter().next().flatten())
+        };
+        Ok(self.workspace.get_or_try_init(read).await?.as_ref())
+    }
+
+    /// Records a row that the policy answered inconsistently; it stays hidden.
+    fn defect(&self, kind: Kind, what: &str) {
+        self.defects.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        tracing::warn!(target: "policy", workspace = %self.subject.workspace, version = %self.version.id, kind = kind.name(), what, "policy defect");
+    }
+}

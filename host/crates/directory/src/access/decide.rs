@@ -1,0 +1,353 @@
+//! Asking the policy and enforcing what it answers. Everything that is not a clear permission is a denial.
+
+use std::{collections::HashSet, sync::Arc};
+
+use super::{
+    Directory, Gate, Sealed, Subject, Visible,
+    facts::{Facts, Prepared},
+    resource::{Hidden, Resource},
+};
+use crate::{
+    Error,
+    contract::{Change, Cost, Failure, Manifest, RowFilter, Session, Verdict},
+    limits,
+    model::{PolicyVersion, Role},
+    register::{self, Kind},
+    scope::{self, Names, Scope, Searchable},
+};
+
+/// What the policy said of one row.
+#[derive(Clone, Debug)]
+#[must_use]
+pub(super) enum Decision {
+    /// Not for this subject.
+    Deny {
+        /// The policy's own words.
+        reason: Arc<str>,
+    },
+    /// Allowed, without these fields.
+    Allow {
+        /// What is withheld: to be removed from reads, not to be set by writes.
+        hidden: Arc<Hidden>,
+        /// The policy's own words.
+        reason: Arc<str>,
+    },
+}
+
+impl Decision {
+    fn deny(reason: &str) -> Self {
+        Self::Deny { reason: reason.into() }
+    }
+
+    /// Whether the action is allowed.
+    pub(super) const fn allows(&self) -> bool {
+        matches!(self, Self::Allow { .. })
+    }
+
+    /// The policy's own words.
+    pub(super) fn reason(&self) -> &str {
+        match self {
+            Self::Deny { reason } | Self::Allow { reason, .. } => reason,
+        }
+    }
+}
+
+/// The columns that a module asked for.
+#[derive(Debug, Default)]
+pub(super) struct Needs(HashSet<String>);
+
+impl Needs {
+    fn of(manifest: &Manifest) -> Self {
+        Self(manifest.needs.iter().cloned().collect())
+    }
+
+    /// Whether `groups.key` or the like is needed.
+    pub(super) fn context(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
+
+    /// Whether a column of rows is needed; `name` without `rows.`.
+    pub(super) fn column(&self, name: &str) -> bool {
+        self.0.iter().any(|need| need.strip_prefix("rows.") == Some(name))
+    }
+
+    /// The names of the custom attributes whose columns are needed, behind `prefix` (`attributes.`, `user.attributes.`), sorted.
+    pub(super) fn attributes(&self, prefix: &str) -> Vec<&str> {
+        let columns = self.0.iter().filter_map(|need| need.strip_prefix("rows."));
+        let mut names: Vec<&str> = columns.filter_map(|column| column.strip_prefix(prefix)).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+/// One module and its sandbox for this request.
+struct Side {
+    manifest: Arc<Manifest>,
+    needs: Arc<Needs>,
+    settings: String,
+    session: Box<dyn Session>,
+}
+
+/// The policy version of one request: the workspace's module, if it has one, and `standard`.
+pub(super) struct Decider {
+    module: Option<Result<Side, Failure>>,
+    standard: Result<Side, Failure>,
+    /// Whether the subject holds the built-in administrator's role in the whole workspace.
+    administrator: bool,
+    /// Whether administrators may fall back on `standard` for `policy.*`.
+    glass: Glass,
+}
+
+/// See policy-contract.md section 6, point 8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Glass {
+    Breakable,
+    Solid,
+}
+
+/// Who decides an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    Module,
+    Standard,
+    Nobody,
+}
+
+impl Decider {
+    /// Loads what the version names. A module that cannot be loaded denies what is asked of it.
+    pub(super) async fn new(gate: &Gate, subject: &Subject, version: &PolicyVersion) -> Self {
+        let side = |digest, settings: &str| {
+            let settings = settings.to_owned();
+            async move {
+                let manifest = gate.load(subject.workspace, digest).await?;
+                let needs = Arc::new(Needs::of(&manifest));
+                Ok(Side { manifest, needs, settings, session: gate.engine.session(digest)? })
+            }
+        };
+        let module = match version.digest {
+            Some(digest) => Some(side(digest, &version.settings).await),
+            None => None,
+        };
+        let standard = side(version.standard, &version.standard_settings).await;
+        Self { module, standard, administrator: false, glass: Glass::Breakable }
+    }
+
+    /// The same, but a module that does not work decides nothing, for administrators too.
+    pub(super) fn behind_glass(self) -> Self {
+        Self { glass: Glass::Solid, ..self }
+    }
+
+    /// What all calls of this request cost so far.
+    pub(super) fn cost(&self) -> Cost {
+        let module = self.module.as_ref().and_then(|side| side.as_ref().ok());
+        let sides = module.into_iter().chain(self.standard.as_ref().ok());
+        sides
+            .map(|side| side.session.cost())
+            .fold(Cost::default(), |sum, cost| Cost { calls: sum.calls + cost.calls, fuel: sum.fuel + cost.fuel })
+    }
+
+    fn route(&self, action: &str) -> Result<Route, Failure> {
+        let Some(module) = &self.module else { return Ok(Route::Standard) };
+        let manifest = &module.as_ref().map_err(Clone::clone)?.manifest;
+        if manifest.decides.iter().any(|pattern| register::covers(pattern, action)) {
+            return Ok(Route::Module);
+        }
+        Ok(if manifest.otherwise == "standard" { Route::Standard } else { Route::Nobody })
+    }
+
+    /// Who decides `action`; `None` if nobody does and it is denied.
+    fn side(&mut self, action: &str) -> Result<Option<&mut Side>, Failure> {
+        match self.route(action) {
+            Ok(Route::Nobody) => Ok(None),
+            Ok(Route::Standard) => self.standard.as_mut().map(Some).map_err(|failure| failure.clone()),
+            Ok(Route::Module) => match &mut self.module {
+                Some(module) => module.as_mut().map(Some).map_err(|failure| failure.clone()),
+                None => Ok(None),
+            },
+            Err(failure) if self.breaks_glass(action) => {
+                tracing::warn!(target: "policy", %failure, action, "policy not loadable: `standard` answers");
+                self.standard.as_mut().map(Some).map_err(|failure| failure.clone())
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Policy actions of workspace-wide administrators survive a module that does not work (policy-contract.md section 6, 8).
+    fn breaks_glass(&self, action: &str) -> bool {
+        self.glass == Glass::Breakable && self.administrator && action.starts_with("policy.")
+    }
+}
+
+impl Directory {
+    /// Opens rows for reading: one `check` for all, in order. Denied rows become `None`.
+    pub(super) async fn open<R: Resource>(&self, rows: Vec<Sealed<R>>) -> Result<Vec<Option<Visible<R>>>, Error> {
+        let rows: Vec<R> = rows.into_iter().map(Sealed::open).collect();
+        let decisions = self.decide(&R::KIND.read(), &rows).await?;
+        let reveal = |(mut row, decision): (R, Decision)| match decision {
+            Decision::Deny { .. } => None,
+            Decision::Allow { hidden, .. } => {
+                row.withhold(&hidden);
+                Some(Visible::new(row))
+            }
+        };
+        Ok(rows.into_iter().zip(decisions).map(reveal).collect())
+    }
+
+    /// Decides one action on rows of the action's own kind, one decision a row, in calls of at most [`limits::CHECK_ROWS`] rows.
+    pub(super) async fn decide<R: Resource>(&self, action: &str, rows: &[R]) -> Result<Vec<Decision>, Error> {
+        let mut decisions = Vec::with_capacity(rows.len());
+        for chunk in rows.chunks(limits::CHECK_ROWS) {
+            decisions.extend(self.decide_facts(action, R::KIND, &Facts::Rows(R::rows(chunk)), chunk.len(), None).await?);
+        }
+        Ok(decisions)
+    }
+
+    /// Decides one action on `len` rows described by `facts`.
+    pub(super) async fn decide_facts(
+        &self,
+        action: &str,
+        kind: Kind,
+        facts: &Facts<'_>,
+        len: usize,
+        change: Option<Change>,
+    ) -> Result<Vec<Decision>, Error> {
+        if len == 0 {
+            return Ok(Vec::new());
+        }
+        if !self.subject.may_attempt(action) {
+            return Ok(vec![Decision::deny("the token is not scoped to this action"); len]);
+        }
+        match self.ask(action, kind, facts, change.clone(), false).await {
+            Err(Error::Policy(failure)) if self.breaks_glass(action).await => {
+                tracing::warn!(target: "policy", %failure, action, "policy failed: `standard` answers");
+                self.ask(action, kind, facts, change, true).await
+            }
+            decisions => decisions,
+        }
+        .map(|decisions| decisions.unwrap_or_else(|| vec![Decision::deny("no policy decides this action"); len]))
+    }
+
+    async fn breaks_glass(&self, action: &str) -> bool {
+        let decider = self.decider.lock().await;
+        decider.breaks_glass(action) && !matches!(decider.route(action), Ok(Route::Standard))
+    }
+
+    async fn ask(
+        &self,
+        action: &str,
+        kind: Kind,
+        facts: &Facts<'_>,
+        change: Option<Change>,
+        glass_broken: bool,
+    ) -> Result<Option<Vec<Decision>>, Error> {
+        let (needs, settings) = {
+            let mut decider = self.decider.lock().await;
+            decider.administrator = self.context.administers();
+            let side = if glass_broken { decider.standard.as_mut().map(Some).map_err(|e| e.clone())? } else { decider.side(action)? };
+            let Some(side) = side else { return Ok(None) };
+            (side.needs.clone(), side.settings.clone())
+        };
+        let Prepared { context, rows, .. } = self.prepare(action, settings, &needs, facts).await?;
+        let mut decider = self.decider.lock().await;
+        let side = if glass_broken { decider.standard.as_mut().map(Some).map_err(|e| e.clone())? } else { decider.side(action)? };
+        let Some(side) = side else { return Ok(None) };
+        let verdicts = side.session.check(Arc::new(context), rows, change).await?;
+        let manifest = side.manifest.clone();
+        drop(decider);
+        let table: Vec<Decision> = verdicts.table.iter().map(|verdict| self.enforce(verdict, kind, &manifest)).collect();
+        let decision = |&index: &u32| {
+            let found = table.get(index as usize).cloned();
+            found.ok_or_else(|| Error::Policy(Failure::Malformed(format!("verdict {index} of {}", table.len()))))
+        };
+        verdicts.rows.iter().map(decision).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// A verdict as a decision: what the module does not know is withheld, and an unknown name denies the row.
+    fn enforce(&self, verdict: &Verdict, kind: Kind, manifest: &Manifest) -> Decision {
+        let reason: Arc<str> = verdict.reason.as_str().into();
+        if !verdict.allow {
+            return Decision::Deny { reason };
+        }
+        if let Some(unknown) = verdict.withheld.iter().find(|name| !register::knows_field(name, Some(kind))) {
+            self.defect(kind, &format!("withheld unknown field `{unknown}`"));
+            return Decision::deny("the policy withheld a field that does not exist");
+        }
+        Decision::Allow { hidden: Arc::new(Hidden::new(kind, &verdict.withheld, &manifest.fields)), reason }
+    }
+
+    /// The scope over `kind`, asked for once a request.
+    pub(super) async fn scope(&self, kind: Kind) -> Result<Arc<Scope>, Error> {
+        let cell = match kind {
+            Kind::User => &self.scopes.user,
+            Kind::Group => &self.scopes.group,
+            Kind::Role => &self.scopes.role,
+            Kind::Membership => &self.scopes.membership,
+            Kind::Grant => &self.scopes.grant,
+            _ => return Ok(Arc::new(Scope::nothing())),
+        };
+        cell.get_or_try_init(|| self.ask_scope(kind)).await.cloned()
+    }
+
+    async fn ask_scope(&self, kind: Kind) -> Result<Arc<Scope>, Error> {
+        let action = kind.read();
+        if !self.subject.may_attempt(&action) {
+            return Ok(Arc::new(Scope::nothing()));
+        }
+        let (needs, settings) = {
+            let mut decider = self.decider.lock().await;
+            let Some(side) = decider.side(&action)? else { return Ok(Arc::new(Scope::nothing())) };
+            (side.needs.clone(), side.settings.clone())
+        };
+        let Prepared { context, positions, .. } = self.prepare(&action, settings, &needs, &Facts::None(kind)).await?;
+        let (filter, fields) = {
+            let mut decider = self.decider.lock().await;
+            let Some(side) = decider.side(&action)? else { return Ok(Arc::new(Scope::nothing())) };
+            (side.session.scope(Arc::new(context), kind.name()).await?, side.manifest.fields.clone())
+        };
+        let names = self.names(&filter, &positions).await?;
+        let mut scope = scope::compile(&filter, kind, &names).map_err(|rule| Error::Policy(Failure::Malformed(rule)))?;
+        scope.searchable = known_only(scope.searchable, kind, &fields);
+        Ok(Arc::new(scope))
+    }
+
+    async fn names<'a>(&self, filter: &RowFilter, positions: &'a [Option<crate::ids::GroupId>]) -> Result<Names<'a>, Error> {
+        let keys = scope::keys(filter);
+        let mut names = Names { positions, ..Names::default() };
+        if !keys.groups.is_empty() {
+            let found = self.snapshot.lock().await.groups_by_key(&keys.groups).await?;
+            names.groups = found.open().into_iter().collect();
+        }
+        if !keys.roles.is_empty() {
+            let found = self.snapshot.lock().await.roles_by_key(&keys.roles).await?;
+            names.roles = found.open().into_iter().collect();
+        }
+        Ok(names)
+    }
+
+    /// Whether filters, searches, sorts and lookups may touch a field.
+    pub(super) fn searchable(&self, scope: &Scope, kind: Kind, field: &str) -> Result<(), Error> {
+        let Searchable::These(names) = &scope.searchable else { return Ok(()) };
+        if names.iter().any(|name| register::names_field(name, kind, field)) {
+            return Ok(());
+        }
+        Err(Error::NotSearchable { kind: kind.name(), field: field.to_owned() })
+    }
+}
+
+/// `*` means every field that the manifest names, not every field that there is; and no other field is searchable.
+fn known_only(searchable: Searchable, kind: Kind, fields: &[String]) -> Searchable {
+    let known = |field: &str| fields.iter().any(|name| register::names_field(name, kind, field));
+    match searchable {
+        Searchable::All if kind.fields().iter().all(|field| known(field)) => Searchable::All,
+        Searchable::All => Searchable::These(fields.to_vec()),
+        Searchable::These(names) => {
+            let bare = |name: &String| name.strip_prefix(kind.name()).and_then(|rest| rest.strip_prefix('.')).unwrap_or(name).to_owned();
+            Searchable::These(names.iter().map(bare).filter(|name| known(name)).collect())
+        }
+    }
+}
+
+/// Whether the subject holds every permission everywhere, as the host itself must know for the lock-out guard and break glass.
+pub(super) fn is_administrator(key: &str) -> bool {
+    key == Role::ADMINISTRATOR
+}

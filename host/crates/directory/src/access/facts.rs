@@ -1,0 +1,355 @@
+//! What a policy is shown: context and rows as columns, and only what the module's `needs` name.
+
+mod columns;
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Actor, Directory, Sealed, decide::Needs};
+use crate::{
+    Error,
+    contract::{Context, Fact, Held, Rows, SubjectView, UNASSIGNED},
+    ids::{GroupId, RoleId, UserId},
+    model::{Grant, Group, Membership, Role, User},
+    register::Kind,
+    store::{GroupFact, RoleFact, Snapshot, SubjectFacts},
+};
+use columns::Columns;
+
+/// A subject's facts with the groups and roles that they refer to. Valid for one authority epoch.
+#[derive(Debug, Default)]
+pub(super) struct SubjectContext {
+    pub(super) facts: SubjectFacts,
+    groups: Vec<GroupFact>,
+    roles: Vec<RoleFact>,
+    /// Of workspace-wide grants, sorted.
+    permissions: Vec<String>,
+}
+
+impl SubjectContext {
+    /// Reads a user's facts: three statements.
+    pub(super) async fn read(user: UserId, snapshot: &mut dyn Snapshot) -> Result<Self, Error> {
+        let facts = snapshot.subject_facts(user).await?.open();
+        let limits = facts.grants.iter().filter_map(|(_, within)| *within);
+        let mut groups: Vec<GroupId> = facts.groups.iter().chain(&facts.manages).copied().chain(limits).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        let groups = snapshot.group_chains(&groups).await?.open();
+        let mut roles: Vec<RoleId> = facts.grants.iter().map(|(role, _)| *role).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        let roles = snapshot.role_facts(&roles).await?.open();
+        let wide = |role: &&RoleFact| facts.grants.iter().any(|(held, within)| *held == role.id && within.is_none());
+        let mut permissions: Vec<String> = roles.iter().filter(wide).flat_map(|role| role.permissions.clone()).collect();
+        permissions.sort_unstable();
+        permissions.dedup();
+        Ok(Self { facts, groups, roles, permissions })
+    }
+
+    /// Whether it holds the built-in administrator's role in the whole workspace.
+    pub(super) fn administers(&self) -> bool {
+        let administrator = |role: &RoleId| self.roles.iter().any(|fact| fact.id == *role && super::decide::is_administrator(&fact.key));
+        self.facts.grants.iter().any(|(role, within)| within.is_none() && administrator(role))
+    }
+
+    /// Its roles with their permissions.
+    pub(super) fn roles(&self) -> &[RoleFact] {
+        &self.roles
+    }
+}
+
+/// The rows of one call, by kind.
+#[derive(Clone, Copy)]
+pub(super) enum RowSet<'a> {
+    /// Users.
+    Users(&'a [User]),
+    /// Groups.
+    Groups(&'a [Group]),
+    /// Roles.
+    Roles(&'a [Role]),
+    /// Memberships.
+    Memberships(&'a [Membership]),
+    /// Grants.
+    Grants(&'a [Grant]),
+    /// So many rows of a kind without columns of its own.
+    Others(Kind, usize),
+}
+
+/// What a call is about.
+pub(super) enum Facts<'a> {
+    /// A scope over this kind: no rows.
+    None(Kind),
+    /// These rows.
+    Rows(RowSet<'a>),
+}
+
+/// What a call is shown.
+pub(super) struct Prepared {
+    /// For the call.
+    pub(super) context: Context,
+    /// For the call.
+    pub(super) rows: Rows,
+    /// Which group stands at which position of `context.groups`; `None` is the top group.
+    pub(super) positions: Vec<Option<GroupId>>,
+}
+
+impl Directory {
+    /// Gathers the facts for one call. At most one statement for each of: memberships, group chains, roles held, roles, users.
+    pub(super) async fn prepare(&self, action: &str, settings: String, needs: &Needs, facts: &Facts<'_>) -> Result<Prepared, Error> {
+        let loaded = match facts {
+            Facts::None(_) => Loaded::default(),
+            Facts::Rows(rows) => self.load_facts(*rows, needs).await?,
+        };
+        let groups = GroupTable::new(self.context.facts.manages_top, self.context.groups.iter().chain(&loaded.chains));
+        let roles = RoleTable::new(self.context.roles.iter().chain(&loaded.role_facts));
+        let rows = match facts {
+            Facts::None(kind) => Rows { kind: kind.name().to_owned(), ..Rows::default() },
+            Facts::Rows(rows) => {
+                Columns { me: self.subject.user(), mine: &self.context, needs, groups: &groups, roles: &roles, loaded: &loaded }.of(*rows)
+            }
+        };
+        let context = Context {
+            action: action.to_owned(),
+            now_ms: u64::try_from(self.now.millis()).unwrap_or_default(),
+            settings,
+            subject: self.subject_view(&groups, &roles),
+            groups: groups.rows(needs),
+            roles: roles.rows(needs),
+            facts: Vec::new(),
+        };
+        Ok(Prepared { context, rows, positions: groups.positions })
+    }
+
+    fn subject_view(&self, groups: &GroupTable, roles: &RoleTable) -> SubjectView {
+        let facts = &self.context.facts;
+        let at = |ids: &[GroupId]| ids.iter().filter_map(|id| groups.at(Some(*id))).collect::<Vec<u32>>();
+        let held = |(role, within): &(RoleId, Option<GroupId>)| {
+            let within = match within {
+                None => UNASSIGNED,
+                Some(id) => groups.at(Some(*id))?,
+            };
+            Some(Held { role: roles.at(*role)?, within })
+        };
+        let mut manages = at(&facts.manages);
+        manages.extend(facts.manages_top.then(|| groups.at(None)).flatten());
+        SubjectView {
+            kind: if self.subject.user().is_some() { "user" } else { "service" }.to_owned(),
+            groups: at(&facts.groups),
+            manages,
+            grants: facts.grants.iter().filter_map(held).collect(),
+            permissions: self.permissions().map(str::to_owned).collect(),
+            facts: self.subject_facts(),
+        }
+    }
+
+    /// The permissions held in the whole workspace, cut down to the token's scopes; a service's are its token's scopes.
+    pub(super) fn permissions(&self) -> impl Iterator<Item = &str> {
+        let held = match self.subject.actor {
+            Actor::User(_) => self.context.permissions.as_slice(),
+            Actor::Service(_) => self.subject.scopes.as_deref().unwrap_or_default(),
+        };
+        held.iter().map(String::as_str).filter(|permission| self.subject.may_attempt(permission))
+    }
+
+    fn subject_facts(&self) -> Vec<Fact> {
+        let fact = |name: &str, value: &str| Fact { name: name.to_owned(), value: value.to_owned() };
+        let (id, status) = match self.subject.actor {
+            Actor::User(id) => (id.to_string(), Some(fact("status", "active"))),
+            Actor::Service(id) => (id.to_string(), None),
+        };
+        let mut facts = vec![fact("id", &id), fact("via", self.subject.via)];
+        facts.extend(status);
+        facts.extend(self.subject.scopes.iter().flatten().map(|scope| fact("token-scope", scope)));
+        facts.extend(self.context.facts.attributes.iter().map(|(name, value)| fact(&format!("attributes.{name}"), value)));
+        facts
+    }
+
+    async fn load_facts(&self, rows: RowSet<'_>, needs: &Needs) -> Result<Loaded, Error> {
+        let mut loaded = Loaded::default();
+        let (prefix, users) = match rows {
+            RowSet::Users(rows) => ("", rows.iter().map(|row| row.id).collect()),
+            RowSet::Memberships(rows) => ("user.", distinct(rows.iter().map(|row| row.user))),
+            RowSet::Grants(rows) => ("user.", distinct(rows.iter().map(|row| row.user))),
+            RowSet::Groups(_) | RowSet::Roles(_) | RowSet::Others(..) => ("", Vec::new()),
+        };
+        let any = |names: &[&str]| names.iter().any(|name| needs.column(&format!("{prefix}{name}")));
+        let mut snapshot = self.snapshot.lock().await;
+        if !users.is_empty() && any(&["groups", "shares-group", "below-my-groups", "managed-by-me"]) {
+            for (user, group) in snapshot.direct_groups(&users).await?.open() {
+                loaded.groups.entry(user).or_default().push(group);
+            }
+        }
+        if !users.is_empty() && any(&["roles"]) {
+            for (user, role) in snapshot.held_roles(&users).await?.open() {
+                loaded.roles.entry(user).or_default().push(role);
+            }
+        }
+        let user_row = any(&["status", "exclusive", "created-by-me"]) || !needs.attributes("user.attributes.").is_empty();
+        if prefix == "user." && user_row {
+            let rows = snapshot.users_by_id(&users).await?.into_iter().map(Sealed::open);
+            loaded.users = rows.map(|row| (row.id, row)).collect();
+        }
+        let mut groups: Vec<GroupId> = loaded.groups.values().flatten().copied().collect();
+        groups.extend(own_groups(rows, needs));
+        if wants_chains(rows, prefix, needs) {
+            let groups = distinct(groups.into_iter());
+            loaded.chains = snapshot.group_chains(&groups).await?.open();
+        }
+        let mut roles: Vec<RoleId> = loaded.roles.values().flatten().copied().collect();
+        match rows {
+            RowSet::Roles(rows) if needs.column("roles") => roles.extend(rows.iter().map(|row| row.id)),
+            RowSet::Grants(rows) if needs.column("role") => roles.extend(rows.iter().map(|row| row.role)),
+            _ => {}
+        }
+        if !roles.is_empty() {
+            loaded.role_facts = snapshot.role_facts(&distinct(roles.into_iter())).await?.open();
+        }
+        Ok(loaded)
+    }
+}
+
+/// The groups that rows name themselves.
+fn own_groups(rows: RowSet<'_>, needs: &Needs) -> Vec<GroupId> {
+    match rows {
+        RowSet::Groups(rows) => rows.iter().map(|row| row.id).collect(),
+        RowSet::Memberships(rows) if needs.column("groups") => rows.iter().map(|row| row.group).collect(),
+        RowSet::Grants(rows) if needs.column("groups") => rows.iter().filter_map(|row| row.within).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn wants_chains(rows: RowSet<'_>, prefix: &str, needs: &Needs) -> bool {
+    let any = |prefix: &str, names: &[&str]| names.iter().any(|name| needs.column(&format!("{prefix}{name}")));
+    match rows {
+        RowSet::Groups(_) => any("", &["groups", "managed-by-me", "below-my-groups"]),
+        RowSet::Users(_) => any("", &["groups", "shares-group", "below-my-groups", "managed-by-me"]),
+        RowSet::Memberships(_) | RowSet::Grants(_) => {
+            needs.column("groups") || any(prefix, &["groups", "shares-group", "below-my-groups", "managed-by-me"])
+        }
+        RowSet::Roles(_) | RowSet::Others(..) => false,
+    }
+}
+
+fn distinct<T: Ord>(ids: impl Iterator<Item = T>) -> Vec<T> {
+    let mut ids: Vec<T> = ids.collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// Facts that are not in the rows themselves.
+#[derive(Default)]
+struct Loaded {
+    groups: HashMap<UserId, Vec<GroupId>>,
+    roles: HashMap<UserId, Vec<RoleId>>,
+    users: HashMap<UserId, User>,
+    chains: Vec<GroupFact>,
+    role_facts: Vec<RoleFact>,
+}
+
+/// `context.groups`: each group once, with its position.
+struct GroupTable {
+    positions: Vec<Option<GroupId>>,
+    index: HashMap<Option<GroupId>, u32>,
+    parents: Vec<Option<GroupId>>,
+    keys: Vec<String>,
+    top: bool,
+}
+
+impl GroupTable {
+    /// `top`: whether the top group is listed; it is where the subject manages it.
+    fn new<'a>(top: bool, facts: impl Iterator<Item = &'a GroupFact>) -> Self {
+        let mut table = Self { positions: Vec::new(), index: HashMap::new(), parents: Vec::new(), keys: Vec::new(), top };
+        if top {
+            table.push(None, None, String::new());
+        }
+        for fact in facts {
+            if !table.index.contains_key(&Some(fact.id)) {
+                table.push(Some(fact.id), fact.parent, fact.key.clone());
+            }
+        }
+        table
+    }
+
+    fn push(&mut self, id: Option<GroupId>, parent: Option<GroupId>, key: String) {
+        self.index.insert(id, u32::try_from(self.positions.len()).unwrap_or(UNASSIGNED));
+        self.positions.push(id);
+        self.parents.push(parent);
+        self.keys.push(key);
+    }
+
+    /// Where a group stands; `None` is the top group.
+    fn at(&self, id: Option<GroupId>) -> Option<u32> {
+        self.index.get(&id).copied()
+    }
+
+    /// The parent of a group of the table.
+    fn parent(&self, id: GroupId) -> Option<GroupId> {
+        let at = self.at(Some(id))?;
+        self.parents.get(at as usize).copied().flatten()
+    }
+
+    /// Whether a group is, or is below, one of `set`.
+    fn is_under(&self, id: GroupId, set: &HashSet<GroupId>) -> bool {
+        let mut next = Some(id);
+        while let Some(group) = next {
+            if set.contains(&group) {
+                return true;
+            }
+            next = self.parent(group);
+        }
+        false
+    }
+
+    fn rows(&self, needs: &Needs) -> Rows {
+        let parent = |(id, parent): (&Option<GroupId>, &Option<GroupId>)| match (id, parent) {
+            (None, _) => UNASSIGNED,
+            (Some(_), None) if !self.top => UNASSIGNED,
+            (Some(_), parent) => self.at(*parent).unwrap_or(UNASSIGNED),
+        };
+        let parents = self.positions.iter().zip(&self.parents).map(parent).collect();
+        let mut columns = vec![columns::plain("parent", parents)];
+        if needs.context("groups.key") {
+            columns.push(columns::texts_of("key", self.keys.iter().map(|key| Some(key.clone()))));
+        }
+        Rows { kind: "group".to_owned(), len: length(self.positions.len()), columns, numbers: Vec::new() }
+    }
+}
+
+/// `context.roles`: each role once, with its position.
+struct RoleTable {
+    facts: Vec<RoleFact>,
+    index: HashMap<RoleId, u32>,
+}
+
+impl RoleTable {
+    fn new<'a>(facts: impl Iterator<Item = &'a RoleFact>) -> Self {
+        let mut table = Self { facts: Vec::new(), index: HashMap::new() };
+        for fact in facts {
+            if let std::collections::hash_map::Entry::Vacant(entry) = table.index.entry(fact.id) {
+                entry.insert(length(table.facts.len()));
+                table.facts.push(fact.clone());
+            }
+        }
+        table
+    }
+
+    fn at(&self, id: RoleId) -> Option<u32> {
+        self.index.get(&id).copied()
+    }
+
+    fn rows(&self, needs: &Needs) -> Rows {
+        let mut columns = Vec::new();
+        if needs.context("roles.key") {
+            columns.push(columns::texts_of("key", self.facts.iter().map(|fact| Some(fact.key.clone()))));
+        }
+        if needs.context("roles.permissions") {
+            columns.push(columns::ragged_texts("permissions", self.facts.iter().map(|fact| fact.permissions.clone())));
+        }
+        Rows { kind: "role".to_owned(), len: length(self.facts.len()), columns, numbers: Vec::new() }
+    }
+}
+
+/// Lengths are bounded far below 2^32 by the limits on rows and groups.
+fn length(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(UNASSIGNED)
+}

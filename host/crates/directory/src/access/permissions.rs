@@ -1,0 +1,311 @@
+//! What somebody may do, and why.
+
+use std::collections::{BTreeMap, HashMap};
+
+use uuid::Uuid;
+
+use super::{
+    Actor, Directory, Sealed, Subject, Visible,
+    decide::Decision,
+    facts::{Facts, RowSet},
+    list::Ask,
+    resource::Resource,
+};
+use crate::{
+    Error,
+    ids::{GrantId, GroupId, MembershipId, RoleId, UserId},
+    limits,
+    model::{Field, Grant, Group, Membership, Provenance, Role, Timestamp, User, UserText},
+    query::{Order, Window},
+    register::{self, Kind},
+    store::AmongGrants,
+};
+
+/// The rows about which actions are asked.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// The workspace as a whole: whether there is anything at all for which the action could be allowed.
+    Workspace,
+    /// These users.
+    Users(Vec<UserId>),
+    /// These groups.
+    Groups(Vec<GroupId>),
+    /// These roles.
+    Roles(Vec<RoleId>),
+    /// These memberships.
+    Memberships(Vec<MembershipId>),
+    /// These grants.
+    Grants(Vec<GrantId>),
+}
+
+/// Whether one action is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionDecision {
+    /// `kind.verb`.
+    pub action: String,
+    /// Whether the policy allows it.
+    pub allowed: bool,
+    /// The policy's own words.
+    pub reason: String,
+}
+
+/// A permission and what it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectivePermission {
+    /// The action's name.
+    pub permission: String,
+    /// Every grant that brings it.
+    pub sources: Vec<PermissionSource>,
+}
+
+/// A grant of a role that holds a permission. Ids only: what they name is read through the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PermissionSource {
+    /// The role.
+    pub role: RoleId,
+    /// The subtree that the grant is limited to.
+    pub within: Option<GroupId>,
+    /// Whether the grant is limited to a subtree, visible or not.
+    pub limited: bool,
+}
+
+impl Directory {
+    /// Decides actions on each of the object's rows, in order. Call it for visible rows only.
+    ///
+    /// Actions of another kind ask about what hangs on the row: `membership.add` on a group asks about a membership in it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an unknown action or too many; those of policy and store.
+    pub async fn can(&self, actions: &[String], object: &Object) -> Result<Vec<Vec<ActionDecision>>, Error> {
+        if actions.len() > limits::CHECK_ACTIONS {
+            return Err(Error::TooLarge(format!("{} actions are more than {}; ask for fewer", actions.len(), limits::CHECK_ACTIONS)));
+        }
+        let kinds = actions.iter().map(|action| {
+            let known = register::action(action).map(|(kind, _)| kind);
+            known.ok_or_else(|| Error::Invalid(format!("`{action}` is no action; the register in the docs lists them")))
+        });
+        let kinds: Vec<Kind> = kinds.collect::<Result<_, _>>()?;
+        let rows = self.object_rows(object).await?;
+        let mut answers: Vec<Vec<ActionDecision>> = vec![Vec::with_capacity(actions.len()); rows.len()];
+        for (action, kind) in actions.iter().zip(kinds) {
+            let decisions = self.decide_on(action, kind, &rows).await?;
+            for (answer, decision) in answers.iter_mut().zip(decisions) {
+                let reason = decision.reason().to_owned();
+                answer.push(ActionDecision { action: action.clone(), allowed: decision.allows(), reason });
+            }
+        }
+        Ok(answers)
+    }
+
+    /// The effective permissions of each user, from grants and roles that the subject may see; the subject's own always.
+    ///
+    /// # Errors
+    /// Those of policy and store.
+    pub async fn effective_permissions(&self, users: &[UserId]) -> Result<Vec<Vec<EffectivePermission>>, Error> {
+        let rows = (limits::LEVEL_ROWS / users.len().max(1)).max(1);
+        let among = AmongGrants::OfUsers(users.to_vec());
+        let window = Window { rows, ..Window::default() };
+        let pages = self.list_grants(Ask { among, filter: None, order: Order::default(), window }).await?;
+        let ids: Vec<RoleId> = pages.iter().flat_map(|page| page.rows.iter().map(|(_, grant)| grant.role)).collect();
+        let roles: HashMap<RoleId, Visible<Role>> = self.roles(&ids).await?.into_iter().flatten().map(|role| (role.id, role)).collect();
+        let permissions = |role: RoleId| roles.get(&role).and_then(|role| role.permissions.shown()).map(Vec::as_slice).unwrap_or_default();
+        let mut effective = Vec::with_capacity(users.len());
+        for (user, page) in users.iter().zip(pages) {
+            if Some(*user) == self.subject.user() {
+                effective.push(self.own_permissions());
+                continue;
+            }
+            if page.more {
+                return Err(Error::TooLarge(format!("{user} holds more than {rows} grants; ask for fewer users at once")));
+            }
+            let grants = page.rows.iter().map(|(_, grant)| (grant.role, grant.within));
+            effective.push(by_permission(grants.map(|(role, within)| (role, within, permissions(role)))));
+        }
+        Ok(effective)
+    }
+
+    /// The subject's own display name, or else its user name, whatever the policy says; `None` for a service.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn own_name(&self) -> Result<Option<String>, Error> {
+        let Some(user) = self.subject.user() else { return Ok(None) };
+        let rows = self.snapshot.lock().await.users_by_id(&[user]).await?;
+        let row = rows.into_iter().map(Sealed::open).next();
+        let text = |which| row.as_ref().and_then(|row| row.text(which).shown().cloned().flatten());
+        Ok(text(UserText::DisplayName).or_else(|| text(UserText::UserName)))
+    }
+
+    /// The permissions that the subject holds in the whole workspace, cut down to the scopes of its token.
+    #[must_use]
+    pub fn own_wide_permissions(&self) -> Vec<String> {
+        self.permissions().map(str::to_owned).collect()
+    }
+
+    fn own_permissions(&self) -> Vec<EffectivePermission> {
+        let permissions = |role: RoleId| {
+            let fact = self.context.roles().iter().find(|fact| fact.id == role);
+            fact.map(|fact| fact.permissions.as_slice()).unwrap_or_default()
+        };
+        let grants = self.context.facts.grants.iter();
+        let mut own = by_permission(grants.map(|(role, within)| (*role, *within, permissions(*role))));
+        own.retain(|permission| self.subject.may_attempt(&permission.permission));
+        own
+    }
+
+    /// The directory as another user of the workspace would see it, for whoever may ask (`policy.explain`) and sees that user.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] with the policy's reason, [`Error::NotFound`] alike for absent and hidden; those of policy and store.
+    pub async fn seen_by(&self, user: UserId) -> Result<Self, Error> {
+        self.require("policy.explain").await?;
+        if self.users(&[user]).await?.into_iter().flatten().next().is_none() {
+            return Err(Error::NotFound(format!("user `{user}`")));
+        }
+        let subject = Subject { workspace: self.subject.workspace, actor: Actor::User(user), scopes: None, via: self.subject.via };
+        self.gate.open(subject, self.now).await
+    }
+
+    /// Requires that an action on something of the workspace as a whole is allowed.
+    pub(super) async fn require(&self, action: &str) -> Result<(), Error> {
+        let Some((kind, _)) = register::action(action) else { return Err(Error::Invalid(format!("`{action}` is no action"))) };
+        let decisions = self.decide_facts(action, kind, &Facts::Rows(RowSet::Others(kind, 1)), 1, None).await?;
+        match decisions.first() {
+            Some(decision) if decision.allows() => Ok(()),
+            decision => {
+                let reason = decision.map(Decision::reason).unwrap_or_default().to_owned();
+                Err(Error::Forbidden { action: action.to_owned(), reason })
+            }
+        }
+    }
+
+    async fn object_rows(&self, object: &Object) -> Result<ObjectRows, Error> {
+        Ok(match object {
+            Object::Workspace => ObjectRows::Workspace,
+            Object::Users(ids) => ObjectRows::Users(self.raw(ids.iter().map(|id| id.0)).await?),
+            Object::Groups(ids) => ObjectRows::Groups(self.raw(ids.iter().map(|id| id.0)).await?),
+            Object::Roles(ids) => ObjectRows::Roles(self.raw(ids.iter().map(|id| id.0)).await?),
+            Object::Memberships(ids) => ObjectRows::Memberships(self.raw(ids.iter().map(|id| id.0)).await?),
+            Object::Grants(ids) => ObjectRows::Grants(self.raw(ids.iter().map(|id| id.0)).await?),
+        })
+    }
+
+    /// Rows as stored, in the order of `ids`, for facts only: they never leave the gate.
+    async fn raw<R: Resource + Clone>(&self, ids: impl Iterator<Item = Uuid>) -> Result<Vec<R>, Error> {
+        let ids: Vec<Uuid> = ids.collect();
+        let rows = R::load(self.snapshot.lock().await.as_mut(), &ids).await?.into_iter().map(Sealed::open);
+        let rows: HashMap<Uuid, R> = rows.map(|row| (row.key(), row)).collect();
+        let row = |id: &Uuid| rows.get(id).cloned().ok_or_else(|| Error::NotFound(format!("a {}", R::KIND.name())));
+        ids.iter().map(row).collect()
+    }
+
+    async fn decide_on(&self, action: &str, kind: Kind, rows: &ObjectRows) -> Result<Vec<Decision>, Error> {
+        match (rows, kind) {
+            (ObjectRows::Users(rows), Kind::User) => self.decide(action, rows).await,
+            (ObjectRows::Groups(rows), Kind::Group) => self.decide(action, rows).await,
+            (ObjectRows::Roles(rows), Kind::Role) => self.decide(action, rows).await,
+            (ObjectRows::Memberships(rows), Kind::Membership) => self.decide(action, rows).await,
+            (ObjectRows::Grants(rows), Kind::Grant) => self.decide(action, rows).await,
+            (ObjectRows::Groups(rows), Kind::Membership) => {
+                self.decide(action, &rows.iter().map(|row| membership(NOBODY, row.id)).collect::<Vec<_>>()).await
+            }
+            (ObjectRows::Users(rows), Kind::Membership) => {
+                self.decide(action, &rows.iter().map(|row| membership(row.id, NO_GROUP)).collect::<Vec<_>>()).await
+            }
+            (ObjectRows::Users(rows), Kind::Grant) => {
+                self.decide(action, &rows.iter().map(|row| grant(row.id, NO_ROLE)).collect::<Vec<_>>()).await
+            }
+            (ObjectRows::Roles(rows), Kind::Grant) => {
+                self.decide(action, &rows.iter().map(|row| grant(NOBODY, row.id)).collect::<Vec<_>>()).await
+            }
+            (ObjectRows::Workspace, kind) => self.decide_facts(action, kind, &Facts::Rows(RowSet::Others(kind, 1)), 1, None).await,
+            (rows, kind) => Err(Error::Invalid(format!(
+                "`{action}` is about a {}, which can not be asked of a {}; ask it of the workspace",
+                kind.name(),
+                rows.name(),
+            ))),
+        }
+    }
+}
+
+/// Rows as stored, by kind.
+enum ObjectRows {
+    Workspace,
+    Users(Vec<User>),
+    Groups(Vec<Group>),
+    Roles(Vec<Role>),
+    Memberships(Vec<Membership>),
+    Grants(Vec<Grant>),
+}
+
+impl ObjectRows {
+    fn len(&self) -> usize {
+        match self {
+            Self::Workspace => 1,
+            Self::Users(rows) => rows.len(),
+            Self::Groups(rows) => rows.len(),
+            Self::Roles(rows) => rows.len(),
+            Self::Memberships(rows) => rows.len(),
+            Self::Grants(rows) => rows.len(),
+        }
+    }
+
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Workspace => "workspace",
+            Self::Users(_) => "user",
+            Self::Groups(_) => "group",
+            Self::Roles(_) => "role",
+            Self::Memberships(_) => "membership",
+            Self::Grants(_) => "grant",
+        }
+    }
+}
+
+/// An end that is not chosen yet: in no group, without roles.
+const NOBODY: UserId = UserId(Uuid::nil());
+/// A group that is not chosen yet.
+const NO_GROUP: GroupId = GroupId(Uuid::nil());
+/// A role that is not chosen yet.
+const NO_ROLE: RoleId = RoleId(Uuid::nil());
+
+/// A membership that might be.
+fn membership(user: UserId, group: GroupId) -> Membership {
+    Membership {
+        id: MembershipId(Uuid::nil()),
+        user,
+        group,
+        manager: Field::Shown(false),
+        created_by: None,
+        created_at: Timestamp(0),
+        withheld: Vec::new(),
+    }
+}
+
+/// A grant that might be.
+fn grant(user: UserId, role: RoleId) -> Grant {
+    Grant {
+        id: GrantId(Uuid::nil()),
+        user,
+        role,
+        within: None,
+        provenance: Field::Shown(Provenance::Manual),
+        granted_by: Field::Shown(None),
+        granted_at: Timestamp(0),
+        withheld: Vec::new(),
+    }
+}
+
+fn by_permission<'a>(grants: impl Iterator<Item = (RoleId, Option<GroupId>, &'a [String])>) -> Vec<EffectivePermission> {
+    let mut found: BTreeMap<&str, Vec<PermissionSource>> = BTreeMap::new();
+    for (role, within, permissions) in grants {
+        for permission in permissions {
+            let source = PermissionSource { role, within, limited: within.is_some() };
+            let sources = found.entry(permission).or_default();
+            if !sources.contains(&source) {
+                sources.push(source);
+            }
+        }
+    }
+    found.into_iter().map(|(permission, sources)| EffectivePermission { permission: permission.to_owned(), sources }).collect()
+}

@@ -1,0 +1,389 @@
+//! The life of a module, in its simplest safe form: upload, activate, roll back, settings. Each step is itself a policy decision.
+
+use std::sync::Arc;
+
+use super::{Directory, Gate, Operator, Sealed, Visible, Warrant, decide::Decider};
+use crate::{
+    Error,
+    contract::{Digest, Manifest},
+    ids::{PolicyId, PolicyVersionId, WorkspaceId},
+    limits,
+    model::{PolicyModule, PolicyStatus, PolicyVersion, Timestamp},
+    store::{ActivatePolicy, IdSource, NewPolicyVersion, UploadPolicy},
+};
+
+/// Earlier versions that a roll back may look through.
+const HISTORY_ROWS: usize = 1_000;
+
+/// What decides now.
+#[derive(Clone, Debug)]
+pub struct ActivePolicy {
+    /// The version.
+    pub version: PolicyVersion,
+    /// What the module says of itself; `standard`'s where it decides alone. `None` if it cannot be loaded.
+    pub manifest: Option<Arc<Manifest>>,
+}
+
+/// The answer to an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// The module.
+    pub id: PolicyId,
+    /// SHA-256 of the bytes.
+    pub digest: Digest,
+    /// Whether it may be activated.
+    pub status: PolicyStatus,
+    /// Every reason why not.
+    pub reasons: Vec<String>,
+}
+
+/// What is to be activated.
+#[derive(Clone, Debug)]
+pub struct Activation {
+    /// The version that the caller has seen as active.
+    pub expected: PolicyVersionId,
+    /// The module; `None` for `standard` alone.
+    pub module: Option<PolicyId>,
+    /// The module's settings; `None` keeps the active ones where the module stays the same, else the module's defaults.
+    pub settings: Option<String>,
+    /// The settings of `standard`; `None` keeps the active ones.
+    pub standard_settings: Option<String>,
+    /// For people.
+    pub note: Option<String>,
+}
+
+impl Directory {
+    /// The active version, for whoever may `policy.read`.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; those of policy and store.
+    pub async fn active_policy(&self) -> Result<Visible<ActivePolicy>, Error> {
+        self.require("policy.read").await?;
+        let digest = self.version.digest.unwrap_or(self.version.standard);
+        let manifest = self.gate.load(self.subject.workspace, digest).await.ok();
+        Ok(Visible::new(ActivePolicy { version: (*self.version).clone(), manifest }))
+    }
+
+    /// The modules, newest first, for whoever may `policy.read`.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; those of policy and store.
+    pub async fn policy_modules(&self) -> Result<Vec<Visible<PolicyModule>>, Error> {
+        self.require("policy.read").await?;
+        let rows = self.snapshot.lock().await.policy_modules(limits::MODULES).await?;
+        Ok(rows.into_iter().map(Sealed::open).map(Visible::new).collect())
+    }
+
+    /// The activations, newest first, for whoever may `policy.read`.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; those of policy and store.
+    pub async fn policy_versions(&self) -> Result<Vec<Visible<PolicyVersion>>, Error> {
+        self.require("policy.read").await?;
+        let rows = self.snapshot.lock().await.policy_versions(limits::MODULES).await?;
+        Ok(rows.into_iter().map(Sealed::open).map(Visible::new).collect())
+    }
+
+    /// Validates a module and stores it, rejected ones with every reason and without their bytes.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::TooLarge`] past [`limits::MODULE_BYTES`]; those of policy and store.
+    pub async fn upload_policy(&self, bytes: Arc<[u8]>, note: Option<String>, ids: &mut dyn IdSource) -> Result<Upload, Error> {
+        self.require("policy.upload").await?;
+        check_note(note.as_deref())?;
+        let module = self.gate.examine(&bytes, note, self.now, ids).await?;
+        let module = PolicyModule { uploaded_by: self.subject.user(), ..module };
+        let mut upload = Upload { id: module.id, digest: module.digest, status: module.status, reasons: module.reasons.clone() };
+        let warrant = Warrant::new(Some(self.subject.workspace), Some(self.epoch), UploadPolicy { module, bytes });
+        upload.id = self.gate.store.upload_policy(warrant).await?;
+        Ok(upload)
+    }
+
+    /// Activates a module or other settings. Refused where the caller could not undo it under the candidate.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::Stale`] if another version is active by now; [`Error::NotFound`]; [`Error::Refused`] naming the
+    /// gate; [`Error::Invalid`] with every error of the settings; those of policy and store.
+    pub async fn activate_policy(&self, activation: Activation, ids: &mut dyn IdSource) -> Result<PolicyVersionId, Error> {
+        self.require("policy.activate").await?;
+        check_note(activation.note.as_deref())?;
+        if activation.expected != self.version.id {
+            return Err(Error::Stale(format!("the active policy version, now {},", self.version.id)));
+        }
+        let keep = activation.module == self.version.module;
+        let settings = activation.settings.unwrap_or_else(|| if keep { self.version.settings.clone() } else { String::new() });
+        let version = NewPolicyVersion {
+            id: PolicyVersionId(ids.next_id()),
+            module: activation.module,
+            settings,
+            standard: self.gate.standard.digest,
+            standard_settings: activation.standard_settings.unwrap_or_else(|| self.version.standard_settings.clone()),
+            activated_by: self.subject.user(),
+            activated_at: self.now,
+            repeats: None,
+            note: activation.note,
+        };
+        self.activate(version).await
+    }
+
+    /// Activates an earlier version again, settings and all; without `to`, the one before the active one.
+    ///
+    /// # Errors
+    /// As [`Directory::activate_policy`].
+    pub async fn roll_back_policy(&self, to: Option<PolicyVersionId>, ids: &mut dyn IdSource) -> Result<PolicyVersionId, Error> {
+        self.require("policy.rollback").await?;
+        let history = self.snapshot.lock().await.policy_versions(HISTORY_ROWS).await?;
+        let earlier = earlier(history.into_iter().map(Sealed::open).collect(), &self.version, to)?;
+        let version = repeat(&earlier, PolicyVersionId(ids.next_id()), self.now);
+        self.activate(NewPolicyVersion { activated_by: self.subject.user(), ..version }).await
+    }
+
+    async fn activate(&self, version: NewPolicyVersion) -> Result<PolicyVersionId, Error> {
+        let id = version.id;
+        let candidate = self.candidate(&version).await?;
+        self.gate.check_settings(self.subject.workspace, &candidate).await?;
+        self.guard_lock_out(&candidate).await?;
+        let change = ActivatePolicy { expected: self.version.id, version };
+        let warrant = Warrant::new(Some(self.subject.workspace), Some(self.epoch), change);
+        self.gate.store.activate_policy(warrant).await?;
+        Ok(id)
+    }
+
+    /// The version as it would stand.
+    async fn candidate(&self, version: &NewPolicyVersion) -> Result<PolicyVersion, Error> {
+        let digest = match version.module {
+            None => None,
+            Some(id) => {
+                let module = self.snapshot.lock().await.policy_module(id).await?.map(Sealed::open);
+                let module = module.ok_or_else(|| Error::NotFound(format!("policy `{id}`")))?;
+                if module.status == PolicyStatus::Rejected {
+                    return Err(Error::Refused(format!(
+                        "policy `{id}` was rejected and can not be activated: {}",
+                        module.reasons.join("; ")
+                    )));
+                }
+                Some(module.digest)
+            }
+        };
+        Ok(PolicyVersion {
+            id: version.id,
+            module: version.module,
+            digest,
+            settings: version.settings.clone(),
+            standard: version.standard,
+            standard_settings: version.standard_settings.clone(),
+            number: self.version.number + 1,
+            activated_by: version.activated_by,
+            activated_at: version.activated_at,
+            repeats: version.repeats,
+            note: version.note.clone(),
+        })
+    }
+
+    /// The lock-out guard: under the candidate, the caller must still be able to read, replace and roll back the policy.
+    ///
+    /// Asked of the candidate itself, without breaking the glass.
+    async fn guard_lock_out(&self, candidate: &PolicyVersion) -> Result<(), Error> {
+        let snapshot = self.gate.store.snapshot(self.subject.workspace).await?;
+        let snapshot = snapshot.ok_or_else(|| Error::NotFound("the workspace".to_owned()))?;
+        let decider = Decider::new(&self.gate, &self.subject, candidate).await;
+        let under = Self {
+            gate: self.gate.clone(),
+            subject: self.subject.clone(),
+            now: self.now,
+            epoch: self.epoch,
+            version: Arc::new(candidate.clone()),
+            context: self.context.clone(),
+            snapshot: tokio::sync::Mutex::new(snapshot),
+            decider: tokio::sync::Mutex::new(decider.behind_glass()),
+            scopes: super::Scopes::default(),
+            defects: std::sync::atomic::AtomicU64::new(0),
+            workspace: tokio::sync::OnceCell::new(),
+        };
+        for action in ["policy.read", "policy.activate", "policy.rollback"] {
+            under.require(action).await.map_err(|error| {
+                Error::Refused(format!(
+                    "lock-out guard: under the candidate you could no longer `{action}` ({error}); \
+                     let the candidate leave `policy.*` to `standard`, or allow it to yourself",
+                ))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Gate {
+    /// Validates bytes and describes them as a module.
+    async fn examine(
+        &self,
+        bytes: &Arc<[u8]>,
+        note: Option<String>,
+        now: Timestamp,
+        ids: &mut dyn IdSource,
+    ) -> Result<PolicyModule, Error> {
+        if bytes.len() > limits::MODULE_BYTES {
+            return Err(Error::TooLarge(format!(
+                "the module has {} bytes, more than {}; strip debug sections or build for size",
+                bytes.len(),
+                limits::MODULE_BYTES
+            )));
+        }
+        let validation = self.engine.validate(bytes, "").await;
+        let (name, version) = validation.manifest.map(|manifest| (manifest.name, manifest.version)).unwrap_or_default();
+        Ok(PolicyModule {
+            id: PolicyId(ids.next_id()),
+            digest: validation.digest,
+            name,
+            version,
+            status: if validation.reasons.is_empty() { PolicyStatus::Validated } else { PolicyStatus::Rejected },
+            reasons: validation.reasons,
+            size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            uploaded_by: None,
+            uploaded_at: now,
+            note,
+        })
+    }
+
+    /// Installs a module for the operator.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every reason if it is rejected; those of the store.
+    pub async fn install_policy(
+        &self,
+        operator: &Operator,
+        workspace: WorkspaceId,
+        bytes: Arc<[u8]>,
+        now: Timestamp,
+        ids: &mut dyn IdSource,
+    ) -> Result<PolicyId, Error> {
+        let module = self.examine(&bytes, None, now, ids).await?;
+        if module.status == PolicyStatus::Rejected {
+            return Err(Error::Invalid(format!("the module was rejected: {}", module.reasons.join("; "))));
+        }
+        self.store.upload_policy(operator.upload_policy(workspace, UploadPolicy { module, bytes })).await
+    }
+
+    /// Activates an installed module for the operator, past the lock-out guard.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for settings that the module refuses; those of the store.
+    pub async fn force_policy(
+        &self,
+        operator: &Operator,
+        workspace: WorkspaceId,
+        module: Option<PolicyId>,
+        settings: String,
+        now: Timestamp,
+        ids: &mut dyn IdSource,
+    ) -> Result<PolicyVersionId, Error> {
+        let active = self.active_version(workspace).await?;
+        let version = NewPolicyVersion {
+            id: PolicyVersionId(ids.next_id()),
+            module,
+            settings: if module.is_some() { settings.clone() } else { String::new() },
+            standard: self.standard.digest,
+            standard_settings: if module.is_some() { active.standard_settings.clone() } else { settings },
+            activated_by: None,
+            activated_at: now,
+            repeats: None,
+            note: None,
+        };
+        let id = version.id;
+        let change = ActivatePolicy { expected: active.id, version };
+        self.store.activate_policy(operator.activate_policy(workspace, change)).await?;
+        Ok(id)
+    }
+
+    /// The operator's break glass: activates an earlier version again, whatever the active one says.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such version, or none before the active one; those of the store.
+    pub async fn force_roll_back(
+        &self,
+        operator: &Operator,
+        workspace: WorkspaceId,
+        to: Option<PolicyVersionId>,
+        now: Timestamp,
+        ids: &mut dyn IdSource,
+    ) -> Result<PolicyVersionId, Error> {
+        let active = self.active_version(workspace).await?;
+        let mut snapshot = self.snapshot(workspace).await?;
+        let history = snapshot.policy_versions(HISTORY_ROWS).await?.into_iter().map(Sealed::open).collect();
+        drop(snapshot);
+        let earlier = earlier(history, &active, to)?;
+        let version = repeat(&earlier, PolicyVersionId(ids.next_id()), now);
+        let id = version.id;
+        let change = ActivatePolicy { expected: active.id, version };
+        self.store.activate_policy(operator.activate_policy(workspace, change)).await?;
+        Ok(id)
+    }
+
+    async fn active_version(&self, workspace: WorkspaceId) -> Result<Arc<PolicyVersion>, Error> {
+        let mut snapshot = self.snapshot(workspace).await?;
+        let (_, id) = snapshot.head().await?;
+        self.version(workspace, id, snapshot.as_mut()).await
+    }
+
+    async fn snapshot(&self, workspace: WorkspaceId) -> Result<Box<dyn crate::store::Snapshot>, Error> {
+        let snapshot = self.store.snapshot(workspace).await?;
+        snapshot.ok_or_else(|| Error::NotFound(format!("workspace `{workspace}`")))
+    }
+
+    /// Asks module and `standard` whether they accept their settings.
+    async fn check_settings(&self, workspace: WorkspaceId, version: &PolicyVersion) -> Result<(), Error> {
+        let module = version.digest.map(|digest| (digest, version.settings.as_str(), "settings"));
+        let standard = (version.standard, version.standard_settings.as_str(), "settings of `standard`");
+        for (digest, settings, what) in module.into_iter().chain([standard]) {
+            if settings.len() > limits::SETTINGS_BYTES {
+                return Err(Error::TooLarge(format!("the {what} have more than {} bytes; shorten them", limits::SETTINGS_BYTES)));
+            }
+            self.load(workspace, digest).await?;
+            let errors = self.engine.validate_settings(digest, settings).await?;
+            if !errors.is_empty() {
+                return Err(Error::Invalid(format!("the policy refuses the {what}: {}", errors.join("; "))));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The named version, or the one before the active one.
+fn earlier(history: Vec<PolicyVersion>, active: &PolicyVersion, to: Option<PolicyVersionId>) -> Result<PolicyVersion, Error> {
+    let found = match to {
+        Some(id) => history.into_iter().find(|version| version.id == id),
+        None => {
+            // Rolling back twice goes back twice: what the active version repeats is skipped, and so is what came after it.
+            let before = active.repeats.and_then(|id| history.iter().find(|version| version.id == id).map(|version| version.number));
+            let before = before.unwrap_or(active.number);
+            history.into_iter().filter(|version| version.number < before && version.repeats.is_none()).max_by_key(|version| version.number)
+        }
+    };
+    found.ok_or_else(|| match to {
+        Some(id) => Error::NotFound(format!("policy version `{id}`")),
+        None => Error::NotFound("an earlier policy version".to_owned()),
+    })
+}
+
+fn repeat(earlier: &PolicyVersion, id: PolicyVersionId, now: Timestamp) -> NewPolicyVersion {
+    NewPolicyVersion {
+        id,
+        module: earlier.module,
+        settings: earlier.settings.clone(),
+        standard: earlier.standard,
+        standard_settings: earlier.standard_settings.clone(),
+        activated_by: None,
+        activated_at: now,
+        // A version that repeats another stands for that one.
+        repeats: Some(earlier.repeats.unwrap_or(earlier.id)),
+        note: None,
+    }
+}
+
+fn check_note(note: Option<&str>) -> Result<(), Error> {
+    match note {
+        Some(note) if note.chars().count() > limits::DESCRIPTION_CHARS => {
+            Err(Error::TooLarge(format!("the note has more than {} characters; shorten it", limits::DESCRIPTION_CHARS)))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,46 @@
+//! Every bound of the domain, units in the names.
+
+/// Rows in one call of `check`; more is chunked.
+pub const CHECK_ROWS: usize = 4_096;
+/// Rows in one page of a connection.
+pub const PAGE_ROWS: usize = 100;
+/// Rows in one page where nobody says.
+pub const PAGE_ROWS_DEFAULT: usize = 25;
+/// Ids in one `nodes` lookup.
+pub const NODES_IDS: usize = 100;
+/// Rows that one list may read to fill a page under an inexact scope.
+pub const SCAN_ROWS: usize = 10_000;
+/// Rows of one level (all siblings' pages together) that a request may hold.
+pub const LEVEL_ROWS: usize = 10_000;
+/// Groups in one whole tree.
+pub const TREE_GROUPS: usize = 100_000;
+/// Levels of the group tree.
+pub const GROUP_DEPTH: usize = 64;
+/// Characters of a name, an address, a title and every other single-line text.
+pub const TEXT_CHARS: usize = 256;
+/// Characters of a description.
+pub const DESCRIPTION_CHARS: usize = 2_048;
+/// Characters of one value of a custom attribute.
+pub const ATTRIBUTE_CHARS: usize = 256;
+/// Values of one custom attribute of one user or group.
+pub const ATTRIBUTE_VALUES: usize = 64;
+/// Custom attributes that a workspace may declare.
+pub const ATTRIBUTES: usize = 100;
+/// Characters of a key of a workspace, group, role or attribute.
+pub const KEY_CHARS: usize = 128;
+/// Characters of one word of the search index.
+pub const WORD_CHARS: usize = 64;
+/// Words in one search.
+pub const SEARCH_WORDS: usize = 8;
+/// Conditions in one filter, nested ones included.
+pub const FILTER_CONDITIONS: usize = 50;
+/// Values in one `in` list of a filter.
+pub const FILTER_VALUES: usize = 100;
+/// Actions in one permission check.
+pub const CHECK_ACTIONS: usize = 50;
+/// Bytes of a policy's settings.
+pub const SETTINGS_BYTES: usize = 65_536;
+/// Bytes of an uploaded module.
+pub const MODULE_BYTES: usize = 32 * 1024 * 1024;
+/// Modules that one workspace keeps.
+pub const MODULES: usize = 100;

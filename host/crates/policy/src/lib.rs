@@ -1,0 +1,43 @@
+//! The sandbox: runs the policies that workspaces upload, as WebAssembly components, behind [`directory::contract::Engine`].
+//!
+//! # What it is for
+//! A [`Sandbox`] turns bytes into code ([`validate`](directory::contract::Engine::validate),
+//! [`load`](directory::contract::Engine::load)) and opens [`Session`](directory::contract::Session)s, each a guest of its own for one
+//! request. Whatever a guest does, the caller gets a well-formed answer or a [`Failure`](directory::contract::Failure) within the
+//! bounds of [`limits`]. Guests run on threads of the sandbox's own; so does the compiler.
+//!
+//! # What it must never do
+//! - Decide. A failure is handed up as a failure, and never becomes an answer.
+//! - Lend a guest anything: no clock, no randomness, no files, no network, no memory of an earlier request.
+//! - Run a call without fuel, a memory limit and a limit on its answer, or on an async worker.
+//! - Load compiled code that came from outside. Only bytes of WebAssembly come in, and they are always compiled here.
+//!
+//! # How to add a version of the contract
+//! 1. Put its WIT beside the frozen one and a second `bindgen!` into `bindings`, with its names of the two interfaces.
+//! 2. Give `convert` the functions between its types and those of [`directory::contract`].
+//! 3. Make `bindings::Decide` an enum of the versions served, and let `module::compile` pick the newest one that the exports fit.
+//! 4. Add its hostile guests to the suite, and keep those of the old one.
+
+mod answers;
+mod bindings;
+mod cache;
+mod compiler;
+mod componentize;
+mod convert;
+mod engine;
+mod facts;
+mod fuel;
+mod guest;
+mod imports;
+pub mod limits;
+mod module;
+mod outline;
+mod probe;
+mod sandbox;
+mod session;
+mod validate;
+mod worker;
+
+pub use engine::SandboxConfig;
+pub use fuel::FuelBudget;
+pub use sandbox::{Error, Sandbox};

@@ -1,0 +1,137 @@
+//! The port's implementation: modules come in, sessions go out.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use directory::contract::{Digest, Failure, Manifest, Module, Session, Validation};
+use tokio::sync::Semaphore;
+
+use crate::{
+    bindings::PolicyPre,
+    cache::{Cache, Loaded},
+    compiler::Compiler,
+    engine::{SandboxConfig, engine},
+    guest::Limiter,
+    limits,
+    module::{Reasons, digest},
+    session::{GuestSession, Runtime},
+    validate,
+    worker::{Lost, Workers},
+};
+
+/// Runs policies. One a process.
+pub struct Sandbox {
+    runtime: Arc<Runtime>,
+    cache: Mutex<Cache>,
+    /// Compiles what is new.
+    uploads: Compiler,
+    /// Compiles what was let in earlier, and what requests wait for.
+    loads: Compiler,
+}
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The engine refuses its configuration, or the address space that its pool reserves is not to be had.
+    #[error("the WebAssembly engine does not start: {0}")]
+    Engine(String),
+    /// The threads cannot be started.
+    #[error("the sandbox's threads do not start")]
+    Threads(#[from] io::Error),
+}
+
+impl Sandbox {
+    /// Builds the engine, reserves the pool's address space and starts the threads.
+    ///
+    /// # Errors
+    /// [`Error`] says what the system refuses.
+    pub fn new(config: &SandboxConfig) -> Result<Self, Error> {
+        let engine = engine(config).map_err(|error| Error::Engine(format!("{error:#}")))?;
+        let runtime = Runtime {
+            fuel: config.fuel,
+            memory_bytes: config.memory_bytes,
+            wait_ms: config.wait_ms,
+            places: Arc::new(Semaphore::new(config.instances as usize)),
+            workers: Workers::start("policy-guest", config.threads, limits::GUEST_THREAD_STACK_BYTES)?,
+        };
+        Ok(Self {
+            runtime: Arc::new(runtime),
+            cache: Mutex::new(Cache::new(config.modules)),
+            uploads: Compiler::start("policy-upload", &engine, config, limits::UPLOAD_QUEUE)?,
+            loads: Compiler::start("policy-load", &engine, config, limits::LOAD_QUEUE)?,
+        })
+    }
+
+    /// Where guests run.
+    pub(crate) fn runtime(&self) -> Arc<Runtime> {
+        Arc::clone(&self.runtime)
+    }
+
+    /// Keeps a module that has been described.
+    pub(crate) fn keep(&self, digest: Digest, module: PolicyPre<Limiter>, manifest: Arc<Manifest>) {
+        self.cache().insert(digest, Loaded { module, manifest });
+    }
+
+    /// SHA-256 of an upload, reckoned off the async threads and not behind a compilation.
+    pub(crate) async fn digest(&self, bytes: &Arc<[u8]>) -> Result<Digest, Lost> {
+        let bytes = Arc::clone(bytes);
+        self.runtime.workers.run(move || digest(&bytes)).await
+    }
+
+    /// Compiles an upload, when its turn comes.
+    pub(crate) async fn compile(&self, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Reasons> {
+        let turn = self.uploads.turn().await.map_err(|crowded| vec![crowded])?;
+        self.uploads.compile(&turn, bytes).await
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cached(&self, digest: Digest) -> Result<Loaded, Failure> {
+        self.cache().get(digest).ok_or_else(|| Failure::Unloadable(format!("module {digest} is not loaded")))
+    }
+}
+
+#[async_trait]
+impl directory::contract::Engine for Sandbox {
+    fn loaded(&self, digest: Digest) -> Option<Arc<Manifest>> {
+        self.cache().get(digest).map(|loaded| loaded.manifest)
+    }
+
+    async fn load(&self, module: &Module) -> Result<Arc<Manifest>, Failure> {
+        if let Some(manifest) = self.loaded(module.digest) {
+            return Ok(manifest);
+        }
+        let turn = self.loads.turn().await.map_err(Failure::Unloadable)?;
+        // Whoever had the turn before may have wanted the same module.
+        if let Some(manifest) = self.loaded(module.digest) {
+            return Ok(manifest);
+        }
+        if self.digest(&module.bytes).await.ok() != Some(module.digest) {
+            return Err(Failure::Unloadable(format!("the stored bytes of module {} are not its own", module.digest)));
+        }
+        let compiled = self.loads.compile(&turn, Arc::clone(&module.bytes)).await;
+        let compiled = compiled.map_err(|reasons| Failure::Unloadable(reasons.join("; ")))?;
+        let manifest = Arc::new(GuestSession::new(self.runtime(), compiled.clone()).describe().await?);
+        self.keep(module.digest, compiled, Arc::clone(&manifest));
+        Ok(manifest)
+    }
+
+    async fn validate(&self, bytes: &[u8], settings: &str) -> Validation {
+        validate::validate(self, bytes, settings).await
+    }
+
+    async fn validate_settings(&self, digest: Digest, settings: &str) -> Result<Vec<String>, Failure> {
+        let loaded = self.cached(digest)?;
+        GuestSession::new(self.runtime(), loaded.module).validate_settings(settings).await
+    }
+
+    fn session(&self, digest: Digest) -> Result<Box<dyn Session>, Failure> {
+        let loaded = self.cached(digest)?;
+        Ok(Box::new(GuestSession::new(self.runtime(), loaded.module)))
+    }
+}

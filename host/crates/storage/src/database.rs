@@ -1,0 +1,189 @@
+//! Opening a database, its schema, and the transactions on it.
+
+use std::str::FromStr as _;
+
+use directory::{Error, contract::Module};
+use sqlx::{
+    PgPool, SqlitePool,
+    migrate::{Migrate, MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{
+    error::failed,
+    exec::{Connection, Row, Tx},
+    limits, policy,
+    sql::Sql,
+};
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// An open database.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// The embedded one: a file with many readers and one writer.
+    Sqlite {
+        /// Connections that can not write.
+        readers: SqlitePool,
+        /// The only connection that can.
+        writer: SqlitePool,
+    },
+    /// A server, shared by many hosts.
+    Postgres(PgPool),
+}
+
+/// How to open a database.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Connections that read (SQLite) or that do anything (Postgres), at most.
+    pub connections: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { connections: 16 }
+    }
+}
+
+impl Database {
+    /// Opens `sqlite:PATH` (made if it is missing) or `postgres://USER:PASSWORD@HOST/NAME`. Its schema is left as it is.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the URL is neither, [`Error::Store`] if nothing answers there.
+    pub async fn open(url: &str, options: Options) -> Result<Self, Error> {
+        match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => Self::open_sqlite(url, options).await,
+            Some("postgres" | "postgresql") => Self::open_postgres(url, options).await,
+            _ => Err(Error::Invalid("a database URL begins with `sqlite:` or `postgres://`; give one of these".to_owned())),
+        }
+    }
+
+    async fn open_sqlite(url: &str, options: Options) -> Result<Self, Error> {
+        let connect = SqliteConnectOptions::from_str(url)
+            .map_err(|error| invalid_url(&error))?
+            .page_size(8_192)
+            .foreign_keys(true)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(limits::CONNECTION_TIME)
+            .pragma("mmap_size", limits::MAPPED_BYTES.to_string())
+            .pragma("cache_size", format!("-{}", limits::CACHE_KIB));
+        let pool = || SqlitePoolOptions::new().acquire_timeout(limits::CONNECTION_TIME);
+        // The writer comes first: it makes the file and its write-ahead log, which readers then find.
+        let writer = connect.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+        let writer = pool().max_connections(1).connect_with(writer).await.map_err(failed)?;
+        let readers = connect.pragma("query_only", "on");
+        let readers = pool().max_connections(options.connections).connect_with(readers).await.map_err(failed)?;
+        Ok(Self::Sqlite { readers, writer })
+    }
+
+    async fn open_postgres(url: &str, options: Options) -> Result<Self, Error> {
+        let statement_timeout = limits::STATEMENT_TIME.as_millis().to_string();
+        // A generic plan serves a scope of two hundred rows and one of a million alike, and so one of them badly. Compiling a
+        // plan to machine code takes longer than any page.
+        let connect = PgConnectOptions::from_str(url).map_err(|error| invalid_url(&error))?.options([
+            ("plan_cache_mode", "force_custom_plan"),
+            ("jit", "off"),
+            ("statement_timeout", statement_timeout.as_str()),
+        ]);
+        let pool = PgPoolOptions::new().acquire_timeout(limits::CONNECTION_TIME).max_connections(options.connections);
+        Ok(Self::Postgres(pool.connect_with(connect).await.map_err(failed)?))
+    }
+
+    /// Brings the schema up to date; does nothing if it is.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if a newer server has changed the schema, or an applied migration was altered.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite { writer, .. } => SQLITE.run(writer).await,
+            Self::Postgres(pool) => POSTGRES.run(pool).await,
+        }
+        .map_err(unmigrated)
+    }
+
+    /// Keeps the `standard` of this server, on which policy versions rest long after the next server brings another.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if the database fails.
+    pub async fn keep_standard(&self, module: &Module) -> Result<(), Error> {
+        policy::keep_standard(self, module).await
+    }
+
+    /// The names of the migrations that [`Database::migrate`] would run.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if the database does not answer.
+    pub async fn pending_migrations(&self) -> Result<Vec<String>, Error> {
+        match self {
+            Self::Sqlite { writer, .. } => pending(&SQLITE, &mut *writer.acquire().await.map_err(failed)?).await,
+            Self::Postgres(pool) => pending(&POSTGRES, &mut *pool.acquire().await.map_err(failed)?).await,
+        }
+    }
+
+    /// Waits until every connection is back, and closes them.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { readers, writer } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// A consistent view of everything committed when it is first read.
+    pub(crate) async fn begin_read(&self) -> Result<Tx, Error> {
+        match self {
+            Self::Sqlite { readers, .. } => readers.begin().await.map(Tx::Sqlite),
+            Self::Postgres(pool) => pool.begin_with("begin isolation level repeatable read, read only").await.map(Tx::Postgres),
+        }
+        .map_err(failed)
+    }
+
+    /// On SQLite the only one at a time; on Postgres at read committed: trust locks, versions and constraints.
+    pub(crate) async fn begin_write(&self) -> Result<Tx, Error> {
+        match self {
+            Self::Sqlite { writer, .. } => writer.begin_with("begin immediate").await.map(Tx::Sqlite),
+            Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+        }
+        .map_err(failed)
+    }
+
+    /// The rows of one statement outside of any transaction.
+    pub(crate) async fn fetch(&self, sql: Sql) -> Result<Vec<Row>, Error> {
+        let mut connection = match self {
+            Self::Sqlite { readers, .. } => readers.acquire().await.map(Connection::Sqlite),
+            Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
+        }
+        .map_err(failed)?;
+        connection.fetch(sql).await
+    }
+}
+
+async fn pending<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<Vec<String>, Error> {
+    connection.ensure_migrations_table(&migrator.table_name).await.map_err(unmigrated)?;
+    let applied = connection.list_applied_migrations(&migrator.table_name).await.map_err(unmigrated)?;
+    Ok(migrator
+        .iter()
+        .filter(|migration| !applied.iter().any(|applied| applied.version == migration.version))
+        .map(|migration| format!("{:04} {}", migration.version, migration.description))
+        .collect())
+}
+
+fn unmigrated(error: MigrateError) -> Error {
+    match error {
+        MigrateError::VersionMissing(version) => Error::Refused(format!(
+            "the database's schema has migration {version}, which this server does not know; run the newer server that made it"
+        )),
+        MigrateError::VersionMismatch(version) => Error::Refused(format!(
+            "migration {version} was applied to the database in another form; run the server that made the database"
+        )),
+        other => Error::Store(other.to_string()),
+    }
+}
+
+fn invalid_url(error: &sqlx::Error) -> Error {
+    Error::Invalid(format!("the database URL can not be read: {error}; write `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`"))
+}

@@ -1,0 +1,32 @@
+//! Every bound of storage, units in the names.
+
+use std::time::Duration;
+
+/// Time that one statement of a snapshot may take; an import's may take any.
+pub const STATEMENT_TIME: Duration = Duration::from_secs(5);
+/// Instructions of SQLite after which a statement looks whether its time is over.
+pub const STOP_OPERATIONS: i32 = 10_000;
+/// Time that a statement waits for a connection, and on SQLite for the writer before it.
+pub const CONNECTION_TIME: Duration = Duration::from_secs(10);
+/// Time within which [`directory::store::Store::ping`] answers.
+pub const PING_TIME: Duration = Duration::from_secs(1);
+/// Bytes of a folded text that is sorted or compared: index entries of Postgres end near 2,700, and some hold two.
+pub const KEY_BYTES: usize = 1_024;
+/// Tokens in one list.
+pub const TOKENS: i64 = 1_000;
+/// People that an import writes at once.
+pub const IMPORT_PEOPLE: usize = 960;
+/// Rows up to which a set is collected and sorted, instead of walking an order and looking each row up in the set.
+pub const SORTED_ROWS: i64 = 5_000;
+/// Rows up to which sets are counted to find the smallest, for the pages of several parents.
+pub const COMPARED_ROWS: i64 = 20_000;
+/// Rows up to which sets are counted to find the smallest, before it is counted in full.
+pub const COUNTED_ROWS: i64 = 100_000;
+/// Groups up to which a list streams from each, instead of collecting the members of all.
+pub const STREAMS: usize = 16;
+/// Streams of one plan; a scope or condition that would take more is asked of every user in turn.
+pub const WAY_STREAMS: usize = 128;
+/// Kibibytes of pages that a connection of SQLite keeps; an importing one keeps more.
+pub const CACHE_KIB: u32 = 16_384;
+/// Bytes of the file that SQLite maps into memory.
+pub const MAPPED_BYTES: u64 = 8 * 1024 * 1024 * 1024;

@@ -1,0 +1,269 @@
+//! Policy modules and versions.
+
+use std::sync::Arc;
+
+use directory::{
+    Error, Sealed, Warrant,
+    contract::{Digest, Module},
+    ids::{PolicyId, PolicyVersionId, WorkspaceId},
+    limits,
+    model::{PolicyModule, PolicyStatus, PolicyVersion},
+    store::{ActivatePolicy, NewPolicyVersion, UploadPolicy},
+};
+use uuid::Uuid;
+
+use crate::{
+    Database,
+    exec::{Row, Tx},
+    head, rows,
+    snapshot::View,
+    sql::sql,
+};
+
+const VERSION: &str = "
+select {}
+from policy_versions v
+left join policies p
+  on p.workspace_id = v.workspace_id
+  and p.id = v.policy_id
+where v.workspace_id = {}
+  and v.id = {}";
+
+/// One version.
+pub(crate) async fn version(view: &mut View, id: PolicyVersionId) -> Result<Option<Sealed<PolicyVersion>>, Error> {
+    let found = view.fetch(sql!(VERSION, rows::POLICY_VERSION, view.workspace, id).fixed()).await?;
+    found.first().map(|row| rows::policy_version(&mut row.columns())).transpose()
+}
+
+const VERSIONS: &str = "
+select {}
+from policy_versions v
+left join policies p
+  on p.workspace_id = v.workspace_id
+  and p.id = v.policy_id
+where v.workspace_id = {}
+order by v.number desc
+limit {}";
+
+/// The latest versions, newest first.
+pub(crate) async fn versions(view: &mut View, rows: usize) -> Result<Vec<Sealed<PolicyVersion>>, Error> {
+    let found = view.fetch(sql!(VERSIONS, rows::POLICY_VERSION, view.workspace, at_most(rows)).fixed()).await?;
+    found.iter().map(|row| rows::policy_version(&mut row.columns())).collect()
+}
+
+const MODULE: &str = "
+select {}
+from policies p
+where p.workspace_id = {}
+  and p.id = {}";
+
+/// One module.
+pub(crate) async fn module(view: &mut View, id: PolicyId) -> Result<Option<Sealed<PolicyModule>>, Error> {
+    let found = view.fetch(sql!(MODULE, rows::POLICY, view.workspace, id).fixed()).await?;
+    found.first().map(|row| rows::policy(&mut row.columns())).transpose()
+}
+
+const MODULES: &str = "
+select {}
+from policies p
+where p.workspace_id = {}
+order by p.uploaded_at desc, p.id desc
+limit {}";
+
+/// The modules, newest first.
+pub(crate) async fn modules(view: &mut View, rows: usize) -> Result<Vec<Sealed<PolicyModule>>, Error> {
+    let found = view.fetch(sql!(MODULES, rows::POLICY, view.workspace, at_most(rows)).fixed()).await?;
+    found.iter().map(|row| rows::policy(&mut row.columns())).collect()
+}
+
+fn at_most(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+const BYTES: &str = "
+select bytes
+from policy_modules
+where workspace_id = {}
+  and digest = {}";
+
+const STANDARD_BYTES: &str = "
+select bytes
+from standard_modules
+where digest = {}";
+
+/// The bytes of a module: the workspace's own, or a `standard` that some version of the server shipped.
+pub(crate) async fn bytes(database: &Database, workspace: WorkspaceId, digest: Digest) -> Result<Option<Arc<[u8]>>, Error> {
+    let mut found = database.fetch(sql!(BYTES, workspace, digest.0.to_vec()).fixed()).await?;
+    if found.is_empty() {
+        found = database.fetch(sql!(STANDARD_BYTES, digest.0.to_vec()).fixed()).await?;
+    }
+    found.first().map(Row::only::<Vec<u8>>).transpose().map(|bytes| bytes.map(Into::into))
+}
+
+const KEEP_STANDARD: &str = "
+insert into standard_modules (digest, bytes)
+values ({}, {})
+on conflict do nothing";
+
+/// Keeps the `standard` of this server, on which policy versions rest long after the next server brings another.
+pub(crate) async fn keep_standard(database: &Database, module: &Module) -> Result<(), Error> {
+    let digest = module.digest.0.to_vec();
+    if !database.fetch(sql!(STANDARD_BYTES, digest.clone()).fixed()).await?.is_empty() {
+        return Ok(());
+    }
+    let mut tx = database.begin_write().await?;
+    tx.execute(sql!(KEEP_STANDARD, digest, module.bytes.to_vec())).await?;
+    tx.commit().await
+}
+
+const SAME_MODULE: &str = "
+select id
+from policies
+where workspace_id = {}
+  and digest = {}
+  and status = 'validated'";
+
+const COUNT_MODULES: &str = "
+select count(*)
+from policies
+where workspace_id = {}
+  and status = 'validated'";
+
+const FORGET_REJECTED: &str = "
+delete from policies
+where workspace_id = {}
+  and status = 'rejected'
+  and id not in (
+    select id
+    from policies
+    where workspace_id = {}
+      and status = 'rejected'
+    order by id desc
+    limit {}
+  )";
+
+const INSERT_MODULE: &str = "
+insert into policies (
+  workspace_id, id, digest, name, version, status, reasons, size, uploaded_by, uploaded_at, note
+) values ({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})";
+
+const INSERT_BYTES: &str = "
+insert into policy_modules (workspace_id, digest, bytes)
+values ({}, {}, {})
+on conflict do nothing";
+
+/// Stores a module, unless it is there already.
+pub(crate) async fn upload(database: &Database, warrant: Warrant<UploadPolicy>) -> Result<PolicyId, Error> {
+    let workspace = head::workspace_of(&warrant)?;
+    let epoch = warrant.epoch();
+    let UploadPolicy { module, bytes } = warrant.into_change();
+    let digest = module.digest.0.to_vec();
+    let mut tx = database.begin_write().await?;
+    head::lock(&mut tx, workspace, epoch).await?;
+    if module.status == PolicyStatus::Validated
+        && let Some(row) = tx.fetch(sql!(SAME_MODULE, workspace, digest.clone())).await?.first()
+    {
+        return row.only().map(PolicyId);
+    }
+    let kept: i64 = count(&tx.fetch(sql!(COUNT_MODULES, workspace)).await?)?;
+    if module.status == PolicyStatus::Validated && usize::try_from(kept).is_ok_and(|kept| kept >= limits::MODULES) {
+        return Err(Error::TooLarge(format!(
+            "the workspace keeps {kept} policy modules, and may keep {}; activate one of these",
+            limits::MODULES
+        )));
+    }
+    let id = module.id;
+    if module.status == PolicyStatus::Validated {
+        tx.execute(sql!(INSERT_BYTES, workspace, digest.clone(), bytes.to_vec())).await?;
+    }
+    let insert = sql!(
+        INSERT_MODULE,
+        workspace,
+        id,
+        digest,
+        module.name,
+        module.version,
+        module.status.name().to_owned(),
+        serde_json::Value::from(module.reasons).to_string(),
+        i64::try_from(module.size).unwrap_or(i64::MAX),
+        module.uploaded_by.map(|user| user.0),
+        module.uploaded_at,
+        module.note,
+    );
+    tx.execute(insert).await?;
+    // Rejected uploads are kept for their reasons, and must not keep better ones out.
+    tx.execute(sql!(FORGET_REJECTED, workspace, workspace, at_most(limits::MODULES))).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+fn count(found: &[Row]) -> Result<i64, Error> {
+    found.first().map_or(Ok(0), Row::only)
+}
+
+const STATUS: &str = "
+select status
+from policies
+where workspace_id = {}
+  and id = {}";
+
+const ACTIVATE: &str = "
+update workspaces
+set policy_version_id = {},
+  epoch = epoch + 1,
+  updated_at = {},
+  version = version + 1
+where id = {}";
+
+/// Makes a version the active one.
+pub(crate) async fn activate(database: &Database, warrant: Warrant<ActivatePolicy>) -> Result<(), Error> {
+    let workspace = head::workspace_of(&warrant)?;
+    let epoch = warrant.epoch();
+    let ActivatePolicy { expected, version } = warrant.into_change();
+    let mut tx = database.begin_write().await?;
+    let active = head::lock(&mut tx, workspace, epoch).await?;
+    if active != expected {
+        return Err(Error::Stale("the active policy".to_owned()));
+    }
+    if let Some(module) = version.module {
+        let found = tx.fetch(sql!(STATUS, workspace, module)).await?;
+        let Some(row) = found.first() else { return Err(Error::NotFound(format!("policy module `{module}`"))) };
+        if row.only::<String>()? != PolicyStatus::Validated.name() {
+            return Err(Error::Refused(format!("policy module `{module}` was rejected when it was uploaded; upload a corrected one")));
+        }
+    }
+    let (id, at) = (version.id, version.activated_at);
+    insert_version(&mut tx, workspace, version).await?;
+    tx.execute(sql!(ACTIVATE, id, at, workspace)).await?;
+    tx.commit().await
+}
+
+/// Numbers follow one another because the workspace is locked.
+const INSERT_VERSION: &str = "
+insert into policy_versions (
+  workspace_id, id, policy_id, settings, standard, standard_settings, activated_by, activated_at, repeats, note, number
+) values ({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, (
+  select coalesce(max(number), 0) + 1
+  from policy_versions
+  where workspace_id = {}
+))";
+
+/// Stores a version with the next number.
+pub(crate) async fn insert_version(tx: &mut Tx, workspace: WorkspaceId, version: NewPolicyVersion) -> Result<(), Error> {
+    let insert = sql!(
+        INSERT_VERSION,
+        workspace,
+        version.id,
+        version.module.map(|id| id.0),
+        version.settings,
+        version.standard.0.to_vec(),
+        version.standard_settings,
+        version.activated_by.map(|id| id.0),
+        version.activated_at,
+        version.repeats.map(|id: PolicyVersionId| -> Uuid { id.0 }),
+        version.note,
+        workspace,
+    );
+    tx.execute(insert).await?;
+    Ok(())
+}

@@ -1,0 +1,249 @@
+//! The row constructors: which columns a kind is read from, and what they become. Reviewed with the gate: what is built here is
+//! sealed at once.
+
+use directory::{
+    Error, Sealed,
+    contract::Digest,
+    ids::{GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
+    model::{
+        Attributes, Epoch, Field, Grant, Group, Membership, PolicyModule, PolicyStatus, PolicyVersion, Provenance, Role, Status, Timestamp,
+        Token, TokenKind, User, Version, Workspace,
+    },
+    register,
+};
+use uuid::Uuid;
+
+use crate::exec::Columns;
+
+/// Columns of a user, from `users u`.
+pub(crate) const USER: &str = "u.id, u.user_name, u.display_name, u.given_name, u.family_name, u.email, u.phone, u.locale,
+  u.time_zone, u.title, u.avatar_url, u.external_id, u.code, u.exclusive, u.status, u.attributes, u.created_by, u.created_at,
+  u.updated_at, u.version";
+
+pub(crate) fn user(columns: &mut Columns<'_>) -> Result<Sealed<User>, Error> {
+    let id = UserId(columns.take()?);
+    let mut texts = [const { Field::Shown(None) }; 12];
+    for text in &mut texts {
+        *text = Field::Shown(columns.take()?);
+    }
+    Ok(Sealed::new(User {
+        id,
+        texts,
+        exclusive: Field::Shown(columns.take()?),
+        status: Field::Shown(status(columns)?),
+        attributes: attributes(columns)?,
+        created_by: optional(columns)?.map(UserId),
+        created_at: Timestamp(columns.take()?),
+        updated_at: Timestamp(columns.take()?),
+        version: Version(columns.take()?),
+        withheld: Vec::new(),
+    }))
+}
+
+/// Columns of a group, from `groups g`.
+pub(crate) const GROUP: &str = "g.id, g.parent_id, g.depth, g.key, g.name, g.description, g.attributes, g.created_by, g.created_at,
+  g.updated_at, g.version";
+
+pub(crate) fn group(columns: &mut Columns<'_>) -> Result<Sealed<Group>, Error> {
+    Ok(Sealed::new(Group {
+        id: GroupId(columns.take()?),
+        parent: optional(columns)?.map(GroupId),
+        depth: number(columns)?,
+        key: Field::Shown(columns.take()?),
+        name: Field::Shown(columns.take()?),
+        description: Field::Shown(columns.take()?),
+        attributes: attributes(columns)?,
+        created_by: optional(columns)?.map(UserId),
+        created_at: Timestamp(columns.take()?),
+        updated_at: Timestamp(columns.take()?),
+        version: Version(columns.take()?),
+        withheld: Vec::new(),
+    }))
+}
+
+/// Columns of a role, from `roles r`.
+pub(crate) const ROLE: &str = "r.id, r.key, r.name, r.description, r.builtin, r.permissions, r.created_by, r.created_at,
+  r.updated_at, r.version";
+
+pub(crate) fn role(columns: &mut Columns<'_>) -> Result<Sealed<Role>, Error> {
+    let id = RoleId(columns.take()?);
+    let key: String = columns.take()?;
+    let name: String = columns.take()?;
+    let description: Option<String> = columns.take()?;
+    let builtin: bool = columns.take()?;
+    let permissions = permissions(&key, builtin, texts(columns)?);
+    Ok(Sealed::new(Role {
+        id,
+        key: Field::Shown(key),
+        name: Field::Shown(name),
+        description: Field::Shown(description),
+        builtin: Field::Shown(builtin),
+        permissions: Field::Shown(permissions),
+        created_by: optional(columns)?.map(UserId),
+        created_at: Timestamp(columns.take()?),
+        updated_at: Timestamp(columns.take()?),
+        version: Version(columns.take()?),
+        withheld: Vec::new(),
+    }))
+}
+
+/// The administrator's are not stored: they include those of later servers.
+pub(crate) fn permissions(key: &str, builtin: bool, stored: Vec<String>) -> Vec<String> {
+    if builtin && key == Role::ADMINISTRATOR { register::actions().collect() } else { stored }
+}
+
+/// Columns of a membership, from `memberships m`.
+pub(crate) const MEMBERSHIP: &str = "m.id, m.user_id, m.group_id, m.manager, m.created_by, m.created_at";
+
+pub(crate) fn membership(columns: &mut Columns<'_>) -> Result<Sealed<Membership>, Error> {
+    Ok(Sealed::new(Membership {
+        id: MembershipId(columns.take()?),
+        user: UserId(columns.take()?),
+        group: GroupId(columns.take()?),
+        manager: Field::Shown(columns.take()?),
+        created_by: optional(columns)?.map(UserId),
+        created_at: Timestamp(columns.take()?),
+        withheld: Vec::new(),
+    }))
+}
+
+/// Columns of a grant, from `grants a`.
+pub(crate) const GRANT: &str = "a.id, a.user_id, a.role_id, a.within_group_id, a.provenance, a.granted_by, a.granted_at";
+
+pub(crate) fn grant(columns: &mut Columns<'_>) -> Result<Sealed<Grant>, Error> {
+    Ok(Sealed::new(Grant {
+        id: GrantId(columns.take()?),
+        user: UserId(columns.take()?),
+        role: RoleId(columns.take()?),
+        within: optional(columns)?.map(GroupId),
+        provenance: Field::Shown(named(columns, Provenance::named)?),
+        granted_by: Field::Shown(optional(columns)?.map(UserId)),
+        granted_at: Timestamp(columns.take()?),
+        withheld: Vec::new(),
+    }))
+}
+
+/// Columns of a workspace, from `workspaces w`.
+pub(crate) const WORKSPACE: &str = "w.id, w.key, w.name, w.user_quota, w.user_count, w.epoch, w.policy_version_id, w.created_at,
+  w.updated_at, w.version";
+
+pub(crate) fn workspace(columns: &mut Columns<'_>) -> Result<Sealed<Workspace>, Error> {
+    Ok(Sealed::new(Workspace {
+        id: WorkspaceId(columns.take()?),
+        key: Field::Shown(columns.take()?),
+        name: Field::Shown(columns.take()?),
+        user_quota: Field::Shown(columns.take::<Option<i64>>()?.map(i64::unsigned_abs)),
+        user_count: Field::Shown(number(columns)?),
+        epoch: Epoch(columns.take()?),
+        policy: PolicyVersionId(columns.take()?),
+        created_at: Timestamp(columns.take()?),
+        updated_at: Timestamp(columns.take()?),
+        version: Version(columns.take()?),
+        withheld: Vec::new(),
+    }))
+}
+
+/// Columns of a module, from `policies p`.
+pub(crate) const POLICY: &str = "p.id, p.digest, p.name, p.version, p.status, p.reasons, p.size, p.uploaded_by, p.uploaded_at, p.note";
+
+pub(crate) fn policy(columns: &mut Columns<'_>) -> Result<Sealed<PolicyModule>, Error> {
+    Ok(Sealed::new(PolicyModule {
+        id: PolicyId(columns.take()?),
+        digest: digest(columns.take()?)?,
+        name: columns.take()?,
+        version: columns.take()?,
+        status: named(columns, |name| [PolicyStatus::Validated, PolicyStatus::Rejected].into_iter().find(|status| status.name() == name))?,
+        reasons: texts(columns)?,
+        size: number(columns)?,
+        uploaded_by: optional(columns)?.map(UserId),
+        uploaded_at: Timestamp(columns.take()?),
+        note: columns.take()?,
+    }))
+}
+
+/// Columns of a version, from `policy_versions v left join policies p`.
+pub(crate) const POLICY_VERSION: &str = "v.id, v.policy_id, p.digest, v.settings, v.standard, v.standard_settings, v.number,
+  v.activated_by, v.activated_at, v.repeats, v.note";
+
+pub(crate) fn policy_version(columns: &mut Columns<'_>) -> Result<Sealed<PolicyVersion>, Error> {
+    Ok(Sealed::new(PolicyVersion {
+        id: PolicyVersionId(columns.take()?),
+        module: optional(columns)?.map(PolicyId),
+        digest: columns.take::<Option<Vec<u8>>>()?.map(digest).transpose()?,
+        settings: columns.take()?,
+        standard: digest(columns.take()?)?,
+        standard_settings: columns.take()?,
+        number: columns.take()?,
+        activated_by: optional(columns)?.map(UserId),
+        activated_at: Timestamp(columns.take()?),
+        repeats: optional(columns)?.map(PolicyVersionId),
+        note: columns.take()?,
+    }))
+}
+
+/// Columns of a token, from `tokens k`.
+pub(crate) const TOKEN: &str = "k.id, k.kind, k.name, k.user_id, k.scopes, k.expires_at, k.created_at";
+
+pub(crate) fn token(columns: &mut Columns<'_>) -> Result<Sealed<Token>, Error> {
+    Ok(Sealed::new(Token {
+        id: TokenId(columns.take()?),
+        kind: token_kind(columns)?,
+        name: columns.take()?,
+        user: optional(columns)?.map(UserId),
+        scopes: texts(columns)?,
+        expires_at: columns.take::<Option<i64>>()?.map(Timestamp),
+        created_at: Timestamp(columns.take()?),
+    }))
+}
+
+/// The name under which a kind of token is stored.
+pub(crate) const fn token_kind_name(kind: TokenKind) -> &'static str {
+    match kind {
+        TokenKind::Personal => "personal",
+        TokenKind::Service => "service",
+        TokenKind::Operator => "operator",
+    }
+}
+
+pub(crate) fn token_kind(columns: &mut Columns<'_>) -> Result<TokenKind, Error> {
+    named(columns, |name| {
+        [TokenKind::Personal, TokenKind::Service, TokenKind::Operator].into_iter().find(|kind| token_kind_name(*kind) == name)
+    })
+}
+
+pub(crate) fn status(columns: &mut Columns<'_>) -> Result<Status, Error> {
+    named(columns, Status::named)
+}
+
+pub(crate) fn optional(columns: &mut Columns<'_>) -> Result<Option<Uuid>, Error> {
+    columns.take()
+}
+
+/// A list of texts, stored as JSON.
+pub(crate) fn texts(columns: &mut Columns<'_>) -> Result<Vec<String>, Error> {
+    json(&columns.take::<String>()?)
+}
+
+fn attributes(columns: &mut Columns<'_>) -> Result<Attributes, Error> {
+    json(&columns.take::<String>()?)
+}
+
+pub(crate) fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|error| Error::Store(format!("a stored list can not be read: {error}")))
+}
+
+fn digest(bytes: Vec<u8>) -> Result<Digest, Error> {
+    let bytes = bytes.try_into().map_err(|_| Error::Store("a stored digest has not 32 bytes".to_owned()))?;
+    Ok(Digest(bytes))
+}
+
+/// A number that is stored with a sign and never negative.
+pub(crate) fn number<T: TryFrom<i64>>(columns: &mut Columns<'_>) -> Result<T, Error> {
+    let stored: i64 = columns.take()?;
+    T::try_from(stored).map_err(|_| Error::Store(format!("stored number {stored} is out of range")))
+}
+
+fn named<T>(columns: &mut Columns<'_>, find: impl FnOnce(&str) -> Option<T>) -> Result<T, Error> {
+    let stored: String = columns.take()?;
+    find(&stored).ok_or_else(|| Error::Store(format!("`{stored}` is stored where this server knows no such name")))
+}

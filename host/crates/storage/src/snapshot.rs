@@ -1,0 +1,187 @@
+//! A consistent view of one workspace.
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use directory::{
+    Error, Sealed,
+    ids::{GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, UserId, WorkspaceId},
+    model::{Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, User, Workspace},
+    store::{GrantList, GroupFact, GroupList, Listed, MembershipList, RoleFact, RoleList, Snapshot, SubjectFacts, UserList},
+};
+
+use crate::{
+    error::{failed, overdue},
+    exec::{Row, Tx},
+    facts, limits, list, lookup, policy,
+    sql::Sql,
+};
+
+/// A read transaction, the workspace that it is about, and what it cost so far.
+pub(crate) struct View {
+    pub(crate) workspace: WorkspaceId,
+    tx: Tx,
+    statements: u64,
+    /// Set while a statement of SQLite is to end, which has no timeout of its own.
+    stop: Arc<AtomicBool>,
+}
+
+impl View {
+    /// A view of a workspace, which may not be there.
+    pub(crate) async fn open(workspace: WorkspaceId, mut tx: Tx) -> Result<Self, Error> {
+        let stop = Arc::new(AtomicBool::new(false));
+        if let Tx::Sqlite(tx) = &mut tx {
+            let stop = stop.clone();
+            let goes_on = move || !stop.load(Ordering::Relaxed);
+            tx.lock_handle().await.map_err(failed)?.set_progress_handler(limits::STOP_OPERATIONS, goes_on);
+        }
+        Ok(Self { workspace, tx, statements: 0, stop })
+    }
+
+    /// Every row of a statement.
+    pub(crate) async fn fetch(&mut self, sql: Sql) -> Result<Vec<Row>, Error> {
+        self.statements += 1;
+        if !self.is_sqlite() {
+            // Postgres keeps the time itself.
+            return self.tx.fetch(sql).await;
+        }
+        let mut answer = pin!(self.tx.fetch(sql));
+        if let Ok(answer) = tokio::time::timeout(limits::STATEMENT_TIME, &mut answer).await {
+            return answer;
+        }
+        // The connection is only of use again when the statement has ended.
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = answer.await;
+        self.stop.store(false, Ordering::Relaxed);
+        Err(overdue())
+    }
+
+    pub(crate) const fn is_sqlite(&self) -> bool {
+        matches!(self.tx, Tx::Sqlite(_))
+    }
+}
+
+#[async_trait]
+impl Snapshot for View {
+    fn statements(&self) -> u64 {
+        self.statements
+    }
+
+    async fn workspace(&mut self) -> Result<Sealed<Workspace>, Error> {
+        lookup::workspace(self).await
+    }
+
+    async fn head(&mut self) -> Result<(Epoch, PolicyVersionId), Error> {
+        lookup::head(self).await
+    }
+
+    async fn policy_version(&mut self, id: PolicyVersionId) -> Result<Option<Sealed<PolicyVersion>>, Error> {
+        policy::version(self, id).await
+    }
+
+    async fn policy_versions(&mut self, rows: usize) -> Result<Vec<Sealed<PolicyVersion>>, Error> {
+        policy::versions(self, rows).await
+    }
+
+    async fn policy_module(&mut self, id: PolicyId) -> Result<Option<Sealed<PolicyModule>>, Error> {
+        policy::module(self, id).await
+    }
+
+    async fn policy_modules(&mut self, rows: usize) -> Result<Vec<Sealed<PolicyModule>>, Error> {
+        policy::modules(self, rows).await
+    }
+
+    async fn subject_facts(&mut self, user: UserId) -> Result<Sealed<SubjectFacts>, Error> {
+        facts::subject(self, user).await
+    }
+
+    async fn group_chains(&mut self, groups: &[GroupId]) -> Result<Sealed<Vec<GroupFact>>, Error> {
+        facts::group_chains(self, groups).await
+    }
+
+    async fn direct_groups(&mut self, users: &[UserId]) -> Result<Sealed<Vec<(UserId, GroupId)>>, Error> {
+        facts::direct_groups(self, users).await
+    }
+
+    async fn held_roles(&mut self, users: &[UserId]) -> Result<Sealed<Vec<(UserId, RoleId)>>, Error> {
+        facts::held_roles(self, users).await
+    }
+
+    async fn role_facts(&mut self, roles: &[RoleId]) -> Result<Sealed<Vec<RoleFact>>, Error> {
+        facts::roles(self, roles).await
+    }
+
+    async fn groups_by_key(&mut self, keys: &[String]) -> Result<Sealed<Vec<(String, GroupId)>>, Error> {
+        facts::groups_by_key(self, keys).await
+    }
+
+    async fn roles_by_key(&mut self, keys: &[String]) -> Result<Sealed<Vec<(String, RoleId)>>, Error> {
+        facts::roles_by_key(self, keys).await
+    }
+
+    async fn users_by_id(&mut self, ids: &[UserId]) -> Result<Vec<Sealed<User>>, Error> {
+        lookup::users(self, ids).await
+    }
+
+    async fn groups_by_id(&mut self, ids: &[GroupId]) -> Result<Vec<Sealed<Group>>, Error> {
+        lookup::groups(self, ids).await
+    }
+
+    async fn roles_by_id(&mut self, ids: &[RoleId]) -> Result<Vec<Sealed<Role>>, Error> {
+        lookup::roles(self, ids).await
+    }
+
+    async fn memberships_by_id(&mut self, ids: &[MembershipId]) -> Result<Vec<Sealed<Membership>>, Error> {
+        lookup::memberships(self, ids).await
+    }
+
+    async fn grants_by_id(&mut self, ids: &[GrantId]) -> Result<Vec<Sealed<Grant>>, Error> {
+        lookup::grants(self, ids).await
+    }
+
+    async fn list_users(&mut self, list: &UserList) -> Result<Vec<Listed<User>>, Error> {
+        list::users(self, list).await
+    }
+
+    async fn count_users(&mut self, list: &UserList) -> Result<Vec<u64>, Error> {
+        list::count_users(self, list).await
+    }
+
+    async fn list_groups(&mut self, list: &GroupList) -> Result<Vec<Listed<Group>>, Error> {
+        list::groups(self, list).await
+    }
+
+    async fn count_groups(&mut self, list: &GroupList) -> Result<Vec<u64>, Error> {
+        list::count_groups(self, list).await
+    }
+
+    async fn list_roles(&mut self, list: &RoleList) -> Result<Vec<Listed<Role>>, Error> {
+        list::roles(self, list).await
+    }
+
+    async fn count_roles(&mut self, list: &RoleList) -> Result<Vec<u64>, Error> {
+        list::count_roles(self, list).await
+    }
+
+    async fn list_memberships(&mut self, list: &MembershipList) -> Result<Vec<Listed<Membership>>, Error> {
+        list::memberships(self, list).await
+    }
+
+    async fn count_memberships(&mut self, list: &MembershipList) -> Result<Vec<u64>, Error> {
+        list::count_memberships(self, list).await
+    }
+
+    async fn list_grants(&mut self, list: &GrantList) -> Result<Vec<Listed<Grant>>, Error> {
+        list::grants(self, list).await
+    }
+
+    async fn count_grants(&mut self, list: &GrantList) -> Result<Vec<u64>, Error> {
+        list::count_grants(self, list).await
+    }
+}

@@ -1,0 +1,88 @@
+//! `bailiwick policy`.
+
+use directory::{
+    ids::{PolicyVersionId, WorkspaceId},
+    store::Store,
+};
+use jiff::Timestamp as Instant;
+
+use super::{open, print};
+use crate::{clock::Clock, config::Config, ids::Ids, wiring};
+
+/// Look at a workspace's policies, and break the glass
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    List(List),
+    Rollback(Rollback),
+}
+
+/// List what was active in a workspace, the active version first
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Prints the policy versions of a workspace (module, settings and `standard` as they were activated together), the \
+        active one first, and the modules that were uploaded.",
+    after_long_help = "\
+Examples:
+  bailiwick policy list --workspace acme"
+)]
+pub(super) struct List {
+    /// The workspace's key
+    #[arg(long, value_name = "KEY")]
+    workspace: String,
+}
+
+/// Activate an earlier policy version again, whatever the active one says
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Break glass: activates an earlier policy version of a workspace again, settings included, without asking the active \
+        one. Servers follow with their next request. It is itself an activation, and can be rolled back.",
+    after_long_help = "\
+Examples:
+  bailiwick policy rollback --workspace acme       To the version before
+  bailiwick policy rollback --workspace acme --to pov_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f"
+)]
+pub(super) struct Rollback {
+    /// The workspace's key
+    #[arg(long, value_name = "KEY")]
+    workspace: String,
+    /// The version's id, as `policy list` prints it [default: the one before the active one]
+    #[arg(long, value_name = "ID")]
+    to: Option<PolicyVersionId>,
+}
+
+pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
+    let database = open::database(config).await?;
+    let store = database.store();
+    match command {
+        Command::List(List { workspace }) => {
+            let workspace = open::workspace(store.as_ref(), &workspace).await?.id;
+            list(store.as_ref(), workspace).await?;
+        }
+        Command::Rollback(Rollback { workspace, to }) => {
+            let workspace = open::workspace(store.as_ref(), &workspace).await?.id;
+            let gate = wiring::gate(config, &database)?;
+            let (now, mut ids) = (Clock::system().now(), Ids::random(Clock::system()));
+            let active = gate.force_roll_back(&open::operator(), workspace, to, now, &mut ids).await?;
+            print(&format!("active: {active}"));
+        }
+    }
+    database.close().await;
+    Ok(())
+}
+
+/// Prints the policy versions and modules of a workspace.
+pub(super) async fn list(store: &dyn Store, workspace: WorkspaceId) -> anyhow::Result<()> {
+    let (versions, modules) = open::operator().policies(store, workspace).await?;
+    for (index, version) in versions.iter().enumerate() {
+        let module = modules.iter().find(|module| Some(module.id) == version.module);
+        let name = module.map_or_else(|| "standard".to_owned(), |module| format!("{} {} before standard", module.name, module.version));
+        let at = Instant::from_microsecond(version.activated_at.0).unwrap_or(Instant::UNIX_EPOCH);
+        let state = if index == 0 { "active" } else { "earlier" };
+        let repeats = version.repeats.map_or_else(String::new, |id| format!("  repeats: {id}"));
+        print(&format!("{}  {state}  {name}  activated: {at:.0}{repeats}", version.id));
+    }
+    for module in modules {
+        print(&format!("{}  {}  {} {}  {}", module.id, module.status.name(), module.name, module.version, module.digest));
+    }
+    Ok(())
+}

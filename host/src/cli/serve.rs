@@ -1,0 +1,94 @@
+//! `bailiwick serve`.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+
+use super::open;
+use crate::{
+    clock::Clock,
+    config::{Config, Layers},
+    http, wiring,
+};
+
+/// Run the server
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Runs the server until Ctrl-C or SIGTERM; requests that run then are given `limits.shutdown_ms` to end.",
+    after_long_help = "\
+Examples:
+  bailiwick serve                                  What is in ./data, on 127.0.0.1:8080
+  bailiwick serve --migrate --listen 0.0.0.0:80    Bring the schema up to date first
+  bailiwick serve --database postgres://bailiwick@db/bailiwick
+  BAILIWICK_LOG__FORMAT=text bailiwick serve       Any setting by a variable"
+)]
+pub(super) struct Arguments {
+    /// Listen here [default: 127.0.0.1:8080]; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Bring the database's schema up to date first, instead of refusing to start
+    #[arg(long)]
+    migrate: bool,
+}
+
+/// What the arguments set.
+pub(super) fn options(arguments: &Arguments, layers: &mut Layers) {
+    if let Some(listen) = arguments.listen {
+        layers.option("--listen", "listen", &listen.to_string());
+    }
+}
+
+pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
+    let secret = open::secret(&config)?;
+    let database = if arguments.migrate { open::unchecked(&config).await? } else { open::database(&config).await? };
+    if arguments.migrate {
+        database.migrate().await?;
+    }
+    let gate = wiring::gate(&config, &database)?;
+    let stopped = stopped()?;
+    let listener = listen(&config).await?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    let app = wiring::app(config, gate, &secret, Clock::system());
+    http::serve(Arc::new(app), listener, stopped).await?;
+    database.close().await;
+    Ok(())
+}
+
+/// Listens as configured.
+pub(super) async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let address = config.listen;
+    TcpListener::bind(address).await.with_context(|| format!("can not listen on {address}; choose another address with --listen"))
+}
+
+/// Waits for Ctrl-C or SIGTERM. Listens from the call on, not only once it is awaited: call it before anybody is told that the server
+/// runs.
+///
+/// # Errors
+/// The system's, if it lets nobody listen.
+#[cfg(unix)]
+pub(super) fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+        tracing::info!("stopping");
+    })
+}
+
+/// Waits for Ctrl-C.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub(super) fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+    Ok(async {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::error!(%error, "Ctrl-C can not be awaited");
+            std::future::pending::<()>().await;
+        }
+    })
+}

@@ -1,0 +1,105 @@
+//! Configuration: a file, the environment, the command line; an unknown key refuses to start.
+//!
+//! To add a setting: its field here, and its line with default and reason in `config.default.toml`.
+
+mod layers;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use serde::Deserialize;
+
+pub use layers::{Error, Layers, Setting};
+
+/// Every setting. `config.default.toml` says what each is for and why its default is what it is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the server listens.
+    pub listen: SocketAddr,
+    /// Where the server keeps what is its own: the embedded database, the secret.
+    pub data: PathBuf,
+    /// `sqlite:PATH` or `postgres://...`; by default `bailiwick.db` in `data`.
+    pub database: Option<String>,
+    /// `production` or `development`.
+    pub mode: Mode,
+    /// How logs are written.
+    pub log: Log,
+    /// Bounds on requests.
+    pub limits: Limits,
+    /// The sandbox.
+    pub policy: Policy,
+}
+
+impl Config {
+    /// The effective configuration.
+    ///
+    /// # Errors
+    /// [`Error`] names the key, where it stands and what to write instead.
+    pub fn load(layers: &Layers) -> Result<Self, Error> {
+        layers.extract()
+    }
+
+    /// The URL of the database: the configured one, or that of the embedded database in [`Config::data`].
+    #[must_use]
+    pub fn database_url(&self) -> String {
+        self.database.clone().unwrap_or_else(|| format!("sqlite:{}", self.data.join("bailiwick.db").display()))
+    }
+}
+
+/// How much the server tells strangers.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Introspection and suggestions for callers with a token only; no GraphiQL.
+    Production,
+    /// Everything for everybody, GraphiQL at `/`.
+    Development,
+}
+
+/// How logs are written, always to standard error.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// A filter such as `info,policy=debug`.
+    pub filter: String,
+    /// One JSON object a line, or text.
+    pub format: LogFormat,
+}
+
+/// See [`Log::format`].
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Bounds on requests.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Milliseconds that one request may take.
+    pub request_ms: u64,
+    /// Milliseconds in which a client must have sent its headers and body.
+    pub read_ms: u64,
+    /// Milliseconds that running requests are given at shutdown.
+    pub shutdown_ms: u64,
+    /// Connections at once.
+    pub connections: usize,
+    /// Connections to the database.
+    pub database_connections: u32,
+}
+
+/// The sandbox.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Threads that run guests; 0 for as many as there are cores.
+    pub threads: usize,
+    /// MiB of memory that one guest may use.
+    pub memory_mib: u64,
+    /// Milliseconds that a call waits for a sandbox.
+    pub wait_ms: u64,
+}

@@ -1,0 +1,419 @@
+//! The GraphQL interface: queries over what the gate shows, and nothing else.
+//!
+//! Nodes wrap rows that are already visible, so that field resolvers only read. Whatever must be loaded is loaded for a whole level of
+//! siblings (`level`). To add a field: a method on its node; to add a list: a method that calls `Fan::load` under a key of its own.
+
+mod connection;
+mod cursor;
+mod error;
+mod filter;
+mod grant;
+mod group;
+mod level;
+pub mod limits;
+mod membership;
+mod node;
+pub mod order;
+mod permission;
+mod role;
+mod scalar;
+mod user;
+mod workspace;
+
+use std::sync::Arc;
+
+use async_graphql::{Context, EmptyMutation, EmptySubscription, ErrorExtensions as _, ID, Object, OneofObject};
+use directory::{
+    Error,
+    access::{Ask, Directory, Object as Subjects},
+    ids::{GroupId, RoleId, UserId},
+    limits::NODES_IDS,
+    model::{Grant, Group, Membership, Role, User, UserText},
+    query::{Filter, GroupPredicate, GroupText, NameSort, Order, RolePredicate, RoleText, TextMatch, UserPredicate, UserSort, Window},
+    store::{AmongGrants, AmongGroups, AmongMemberships, AmongRoles, AmongUsers},
+    text::fold,
+};
+
+use connection::{Connection, GrantConnection, GroupConnection, MembershipConnection, Paging, RoleConnection, UserConnection, cursors};
+pub use cursor::Cursors;
+use error::{Maybe, failure, maybe, shown};
+use filter::{GrantFilter, GroupFilter, MembershipFilter, NameOrder, RoleFilter, UserFilter, UserOrder, bounded};
+use group::{GroupNode, GroupTree};
+use level::{Level, Listed};
+use node::{AnyId, Node, parse};
+use permission::ActionDecisionNode;
+use role::RoleNode;
+use user::UserNode;
+use workspace::{ViewerNode, WorkspaceNode};
+
+/// The schema.
+pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
+
+/// What the resolvers of one request are handed.
+pub struct RequestContext {
+    /// The directory as the subject may see it; `None` for anonymous callers, for whom nothing is there.
+    pub directory: Option<Arc<Directory>>,
+    /// Encrypts positions.
+    pub cursors: Cursors,
+}
+
+/// Builds the schema. Documents are limited before it sees them, by [`limits`].
+#[must_use]
+pub fn schema() -> Schema {
+    async_graphql::Schema::build(Query, EmptyMutation, EmptySubscription).register_output_type::<Node>().finish()
+}
+
+/// The schema as `schema.graphql` has it.
+#[must_use]
+pub fn sdl() -> String {
+    let options = async_graphql::SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().include_specified_by();
+    let mut text = schema().sdl_with_options(options);
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+/// The root of every query.
+pub struct Query;
+
+/// Every query is about the workspace of whoever presents the token. What the viewer may not see is absent: null, or not in the list.
+#[Object]
+impl Query {
+    /// Who asks; null for callers without a token.
+    async fn viewer(&self, context: &Context<'_>) -> Option<ViewerNode> {
+        context.data::<RequestContext>().ok()?.directory.clone().map(ViewerNode)
+    }
+
+    /// The workspace.
+    async fn workspace(&self, context: &Context<'_>) -> Maybe<WorkspaceNode> {
+        let directory = match directory(context) {
+            Ok(directory) => directory,
+            Err(error) => return Some(Err(error)),
+        };
+        maybe(WorkspaceNode::read(&directory).await)
+    }
+
+    /// Anything by its id.
+    async fn node(&self, context: &Context<'_>, #[graphql(desc = "An id that the API returned.")] id: ID) -> Maybe<Node> {
+        let directory = match directory(context) {
+            Ok(directory) => directory,
+            Err(error) => return Some(Err(error)),
+        };
+        maybe(node::find(&directory, &[id]).await.map(|found| found.into_iter().flatten().next()))
+    }
+
+    /// Things by their ids, one answer an id, in order.
+    async fn nodes(&self, context: &Context<'_>, #[graphql(desc = "At most 100.")] ids: Vec<ID>) -> Maybe<Vec<Option<Node>>> {
+        let directory = match directory(context) {
+            Ok(directory) => directory,
+            Err(error) => return Some(Err(error)),
+        };
+        if ids.len() > NODES_IDS {
+            return shown(Err(Error::TooLarge(format!("{} ids are more than {NODES_IDS}; ask in several queries", ids.len()))));
+        }
+        shown(node::find(&directory, &ids).await)
+    }
+
+    /// A user.
+    async fn user(&self, context: &Context<'_>, #[graphql(desc = "By what to find it.")] by: UserBy) -> Maybe<UserNode> {
+        let directory = match directory(context) {
+            Ok(directory) => directory,
+            Err(error) => return Some(Err(error)),
+        };
+        maybe(find_user(&directory, by).await)
+    }
+
+    /// A group.
+    async fn group(&self, context: &Context<'_>, #[graphql(desc = "By what to find it.")] by: GroupBy) -> Maybe<GroupNode> {
+        let directory = match directory(context) {
+            Ok(directory) => directory,
+            Err(error) => return Some(Err(error)),
+        };
+        maybe(find_group(&directory, by).await)
+    }
+
+    /// A role.
+    async fn role(&self, context: &Context<'_>, #[graphql(desc = "By what to find it.")] by: RoleBy) -> Maybe<RoleNode> {
+        let directory = match directory(context) {
+            Ok(directory) => directory,
+            Err(error) => return Some(Err(error)),
+        };
+        maybe(find_role(&directory, by).await)
+    }
+
+    /// The users of the workspace.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn users(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many from the front, 1 to 100; 25 if neither `first` nor `last` is given.")] first: Option<i32>,
+        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most so many from the back, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only rows that meet this.")] filter: Option<UserFilter>,
+        #[graphql(desc = "The order; by id if none is given.")] order_by: Option<UserOrder>,
+    ) -> Maybe<UserConnection> {
+        let ask = bounded(filter.map(UserFilter::build)).map(|filter| Ask {
+            among: AmongUsers::All,
+            filter,
+            order: order_by.map(Order::from).unwrap_or_default(),
+            window: Window::default(),
+        });
+        root::<User>(context, Paging { first, after, last, before }, ask).await.map(|page| page.map(UserConnection))
+    }
+
+    /// The groups of the workspace.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn groups(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many from the front, 1 to 100; 25 if neither `first` nor `last` is given.")] first: Option<i32>,
+        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most so many from the back, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only rows that meet this.")] filter: Option<GroupFilter>,
+        #[graphql(desc = "The order; by id if none is given.")] order_by: Option<NameOrder>,
+    ) -> Maybe<GroupConnection> {
+        let ask = bounded(filter.map(GroupFilter::build)).map(|filter| Ask {
+            among: AmongGroups::All,
+            filter,
+            order: order_by.map(Order::from).unwrap_or_default(),
+            window: Window::default(),
+        });
+        root::<Group>(context, Paging { first, after, last, before }, ask).await.map(|page| page.map(GroupConnection))
+    }
+
+    /// The roles of the workspace.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn roles(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many from the front, 1 to 100; 25 if neither `first` nor `last` is given.")] first: Option<i32>,
+        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most so many from the back, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only rows that meet this.")] filter: Option<RoleFilter>,
+        #[graphql(desc = "The order; by id if none is given.")] order_by: Option<NameOrder>,
+    ) -> Maybe<RoleConnection> {
+        let ask = bounded(filter.map(RoleFilter::build)).map(|filter| Ask {
+            among: AmongRoles::All,
+            filter,
+            order: order_by.map(Order::from).unwrap_or_default(),
+            window: Window::default(),
+        });
+        root::<Role>(context, Paging { first, after, last, before }, ask).await.map(|page| page.map(RoleConnection))
+    }
+
+    /// The memberships of the workspace.
+    async fn memberships(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many from the front, 1 to 100; 25 if neither `first` nor `last` is given.")] first: Option<i32>,
+        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most so many from the back, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only rows that meet this.")] filter: Option<MembershipFilter>,
+    ) -> Maybe<MembershipConnection> {
+        let ask = bounded(filter.map(MembershipFilter::build)).map(|filter| Ask {
+            among: AmongMemberships::All,
+            filter,
+            order: Order::default(),
+            window: Window::default(),
+        });
+        root::<Membership>(context, Paging { first, after, last, before }, ask).await.map(|page| page.map(MembershipConnection))
+    }
+
+    /// The grants of the workspace.
+    async fn grants(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many from the front, 1 to 100; 25 if neither `first` nor `last` is given.")] first: Option<i32>,
+        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most so many from the back, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only rows that meet this.")] filter: Option<GrantFilter>,
+    ) -> Maybe<GrantConnection> {
+        let ask = bounded(filter.map(GrantFilter::build)).map(|filter| Ask {
+            among: AmongGrants::All,
+            filter,
+            order: Order::default(),
+            window: Window::default(),
+        });
+        root::<Grant>(context, Paging { first, after, last, before }, ask).await.map(|page| page.map(GrantConnection))
+    }
+
+    /// The whole visible group tree, or the part at and below a group, in one flat list.
+    async fn group_tree(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The group to start from; the whole tree if none is given.")] root_id: Option<ID>,
+        #[graphql(desc = "Levels of the list, the first being 1; all if none is given.")] max_depth: Option<i32>,
+    ) -> Maybe<GroupTree> {
+        let directory = match directory(context) {
+            Ok(directory) => directory,
+            Err(error) => return Some(Err(error)),
+        };
+        let root = match root_id.map(|id| parse::<GroupId>(&id)).transpose() {
+            Ok(root) => root,
+            Err(error) => return shown(Err(error)),
+        };
+        if let Some(root) = root {
+            match directory.groups(&[root]).await {
+                Ok(found) if found.iter().all(Option::is_none) => return None,
+                Ok(_) => {}
+                Err(error) => return shown(Err(error)),
+            }
+        }
+        shown(group::tree(&directory, root, max_depth).await)
+    }
+
+    /// Whether a user could do these on an object, for whoever may explain the policy and sees both; null if either is not there.
+    async fn check_permissions(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The user.")] subject: ID,
+        #[graphql(desc = "At most 50.")] actions: Vec<String>,
+        #[graphql(desc = "The object; the workspace as a whole if none is given.")] object: Option<ID>,
+    ) -> Maybe<Vec<ActionDecisionNode>> {
+        let directory = match directory(context) {
+            Ok(directory) => directory,
+            Err(error) => return Some(Err(error)),
+        };
+        maybe(check_permissions(&directory, &subject, &actions, object.as_ref()).await)
+    }
+}
+
+/// By what to find a user. Fields that the viewer may not search are refused.
+#[derive(OneofObject)]
+enum UserBy {
+    /// Its id.
+    Id(ID),
+    /// Its e-mail address, ignoring case. Among several users of one address, the one without a code.
+    Email(String),
+    /// Its user name, ignoring case.
+    UserName(String),
+    /// Its external id.
+    ExternalId(String),
+}
+
+/// By what to find a group.
+#[derive(OneofObject)]
+enum GroupBy {
+    /// Its id.
+    Id(ID),
+    /// Its key, ignoring case.
+    Key(String),
+}
+
+/// By what to find a role.
+#[derive(OneofObject)]
+enum RoleBy {
+    /// Its id.
+    Id(ID),
+    /// Its key, ignoring case.
+    Key(String),
+}
+
+/// The directory of the request, or why there is none.
+fn directory(context: &Context<'_>) -> async_graphql::Result<Arc<Directory>> {
+    context.data::<RequestContext>()?.directory.clone().ok_or_else(|| {
+        async_graphql::Error::new("this needs a token; send it as `Authorization: Bearer TOKEN`")
+            .extend_with(|_, extensions| extensions.set("code", "UNAUTHENTICATED"))
+    })
+}
+
+/// A list of the whole workspace.
+async fn root<T: Listed>(context: &Context<'_>, paging: Paging, ask: Result<T::Ask, Error>) -> Maybe<Connection<T>> {
+    let directory = match directory(context) {
+        Ok(directory) => directory,
+        Err(error) => return Some(Err(error)),
+    };
+    let ask = ask.and_then(|ask| paging.into_ask::<T>(&directory, &cursors(context), ask));
+    let page = match ask {
+        Ok(ask) => Box::pin(Connection::root(&directory, ask)).await,
+        Err(error) => Err(error),
+    };
+    Some(page.map_err(|error| failure(&error)))
+}
+
+async fn find_user(directory: &Arc<Directory>, by: UserBy) -> Result<Option<UserNode>, Error> {
+    let (text, value) = match by {
+        UserBy::Id(id) => {
+            let rows = directory.users(&[parse::<UserId>(&id)?]).await?;
+            return Ok(Level::members(directory, rows).into_iter().flatten().next().map(UserNode));
+        }
+        UserBy::Email(value) => (UserText::Email, value),
+        UserBy::UserName(value) => (UserText::UserName, value),
+        UserBy::ExternalId(value) => (UserText::ExternalId, value),
+    };
+    let mut conditions = vec![Filter::Is(UserPredicate::Text(text, TextMatch::In(vec![fold(&value)])))];
+    if text == UserText::Email {
+        let code = UserPredicate::Text(UserText::Code, TextMatch::Present);
+        conditions.push(Filter::Not(Box::new(Filter::Is(code))));
+    }
+    let order = Order { by: UserSort::Id, ..Order::default() };
+    let window = Window { rows: 1, ..Window::default() };
+    let ask = Ask { among: AmongUsers::All, filter: Some(Filter::And(conditions)), order, window };
+    let page = directory.list_users(ask).await?.into_iter().next();
+    let row = page.and_then(|page| page.rows.into_iter().next()).map(|(_, row)| row);
+    Ok(Level::members(directory, vec![row]).into_iter().flatten().next().map(UserNode))
+}
+
+async fn find_group(directory: &Arc<Directory>, by: GroupBy) -> Result<Option<GroupNode>, Error> {
+    let rows = match by {
+        GroupBy::Id(id) => directory.groups(&[parse::<GroupId>(&id)?]).await?,
+        GroupBy::Key(key) => {
+            let filter = Filter::Is(GroupPredicate::Text(GroupText::Key, TextMatch::In(vec![fold(&key)])));
+            let window = Window { rows: 1, ..Window::default() };
+            let order = Order { by: NameSort::Id, ..Order::default() };
+            let page =
+                directory.list_groups(Ask { among: AmongGroups::All, filter: Some(filter), order, window }).await?.into_iter().next();
+            vec![page.and_then(|page| page.rows.into_iter().next()).map(|(_, row)| row)]
+        }
+    };
+    Ok(Level::members(directory, rows).into_iter().flatten().next().map(GroupNode))
+}
+
+async fn find_role(directory: &Arc<Directory>, by: RoleBy) -> Result<Option<RoleNode>, Error> {
+    let rows = match by {
+        RoleBy::Id(id) => directory.roles(&[parse::<RoleId>(&id)?]).await?,
+        RoleBy::Key(key) => {
+            let filter = Filter::Is(RolePredicate::Text(RoleText::Key, TextMatch::In(vec![fold(&key)])));
+            let window = Window { rows: 1, ..Window::default() };
+            let order = Order { by: NameSort::Id, ..Order::default() };
+            let page = directory.list_roles(Ask { among: AmongRoles::All, filter: Some(filter), order, window }).await?.into_iter().next();
+            vec![page.and_then(|page| page.rows.into_iter().next()).map(|(_, row)| row)]
+        }
+    };
+    Ok(Level::members(directory, rows).into_iter().flatten().next().map(RoleNode))
+}
+
+async fn check_permissions(
+    directory: &Arc<Directory>,
+    subject: &ID,
+    actions: &[String],
+    object: Option<&ID>,
+) -> Result<Option<Vec<ActionDecisionNode>>, Error> {
+    let subject = match directory.seen_by(parse::<UserId>(subject)?).await {
+        Err(Error::NotFound(_)) => return Ok(None),
+        seen => seen?,
+    };
+    let object = match object {
+        None => Subjects::Workspace,
+        Some(id) => {
+            if node::find(directory, std::slice::from_ref(id)).await?.iter().all(Option::is_none) {
+                return Ok(None);
+            }
+            match AnyId::parse(id)? {
+                AnyId::User(id) => Subjects::Users(vec![id]),
+                AnyId::Group(id) => Subjects::Groups(vec![id]),
+                AnyId::Role(id) => Subjects::Roles(vec![id]),
+                AnyId::Membership(id) => Subjects::Memberships(vec![id]),
+                AnyId::Grant(id) => Subjects::Grants(vec![id]),
+                AnyId::Workspace(_) => Subjects::Workspace,
+            }
+        }
+    };
+    let decided = subject.can(actions, &object).await?;
+    Ok(Some(decided.iter().flatten().map(Into::into).collect()))
+}

@@ -1,0 +1,170 @@
+//! `/v1/policies`: modules come in, are activated and rolled back. Every step is the gate's decision.
+
+mod body;
+mod change;
+mod view;
+
+use std::{sync::Arc, time::Duration};
+
+use directory::{
+    access::{Caller, Subject},
+    ids::PolicyId,
+    limits::MODULE_BYTES,
+    model::PolicyStatus,
+    store::IdSource,
+};
+use poem::{Request, Response, http::StatusCode};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    Edge, Failure, auth,
+    code::Code,
+    failure::json_response,
+    graphql::operation::check_content,
+    limits::{JSON_BYTES, POLICY_MS},
+};
+use crate::ids::Ids;
+use change::{Change, Expected, What};
+
+/// The id under which the embedded policy is activated.
+const STANDARD: &str = "standard";
+
+/// `GET /v1/policies`: the active version, the activations and the modules, newest first.
+pub(super) async fn list(edge: Arc<Edge>, request: Request) -> Result<Response, Failure> {
+    let work = async {
+        let subject = subject(&edge, &request).await?;
+        let directory = edge.app.gate.open(subject, edge.app.clock.now()).await?;
+        let active = directory.active_policy().await?;
+        let versions = directory.policy_versions().await?;
+        let modules = directory.policy_modules().await?;
+        let list = json!({
+            "active": view::active(&active),
+            "versions": versions.iter().map(|version| view::version(version)).collect::<Vec<_>>(),
+            "modules": modules.iter().map(|module| view::module(module)).collect::<Vec<_>>(),
+        });
+        Ok(json_response(StatusCode::OK, &list))
+    };
+    within(edge.app.config.limits.request_ms, work).await
+}
+
+/// `PUT /v1/policies`: a module as WebAssembly, optionally `?note=`.
+pub(super) async fn upload(edge: Arc<Edge>, mut request: Request) -> Result<Response, Failure> {
+    check_content(request.headers(), "application/wasm")?;
+    let subject = subject(&edge, &request).await?;
+    let note = note(&request)?;
+    let bytes = super::body::read(request.take_body(), MODULE_BYTES, edge.app.config.limits.read_ms).await?;
+    let work = async {
+        let directory = edge.app.gate.open(subject, edge.app.clock.now()).await?;
+        let mut ids = Noted { ids: Ids::random(edge.app.clock.clone()), made: Vec::new() };
+        let upload = directory.upload_policy(bytes.into(), note, &mut ids).await?;
+        let status = match upload.status {
+            PolicyStatus::Rejected => StatusCode::UNPROCESSABLE_ENTITY,
+            PolicyStatus::Validated if ids.made.contains(&upload.id.0) => StatusCode::CREATED,
+            PolicyStatus::Validated => StatusCode::OK,
+        };
+        Ok(json_response(status, &view::upload(&upload)))
+    };
+    within(POLICY_MS, work).await
+}
+
+/// `POST /v1/policies/{id}/activate`.
+pub(super) async fn activate(edge: Arc<Edge>, mut request: Request) -> Result<Response, Failure> {
+    let subject = subject(&edge, &request).await?;
+    let id = request.raw_path_param("id").unwrap_or_default();
+    let module = if id == STANDARD { None } else { Some(parse::<PolicyId>("the policy in the address", id)?) };
+    let sent: body::Activate = json_body(&edge, &mut request).await?;
+    let settings = sent.settings.map(|settings| settings.0);
+    let (settings, standard_settings) = if module.is_some() { (settings, None) } else { (None, settings) };
+    let change =
+        Change { expected: expected(&sent.expected)?, what: What::Activate { module, settings, standard_settings, note: sent.note } };
+    respond(&edge, subject, change).await
+}
+
+/// `POST /v1/policies/rollback`.
+pub(super) async fn roll_back(edge: Arc<Edge>, mut request: Request) -> Result<Response, Failure> {
+    let subject = subject(&edge, &request).await?;
+    let sent: body::RollBack = json_body(&edge, &mut request).await?;
+    let to = sent.to.map(|to| parse("`to`", &to)).transpose()?;
+    respond(&edge, subject, Change { expected: Expected::Any, what: What::RollBack { to } }).await
+}
+
+/// `PUT /v1/policies/settings`.
+pub(super) async fn set(edge: Arc<Edge>, mut request: Request) -> Result<Response, Failure> {
+    let subject = subject(&edge, &request).await?;
+    let sent: body::Set = json_body(&edge, &mut request).await?;
+    let what = What::Set {
+        settings: sent.settings.map(|settings| settings.0),
+        standard_settings: sent.standard_settings.map(|settings| settings.0),
+        note: sent.note,
+    };
+    respond(&edge, subject, Change { expected: expected(&sent.expected)?, what }).await
+}
+
+/// The id of a version, the id of a module, or `standard`.
+fn expected(text: &str) -> Result<Expected, Failure> {
+    if text == STANDARD {
+        return Ok(Expected::Module(None));
+    }
+    if text.starts_with(PolicyId::PREFIX) {
+        return Ok(Expected::Module(Some(parse("`expected`", text)?)));
+    }
+    Ok(Expected::Version(parse("`expected`", text)?))
+}
+
+async fn respond(edge: &Edge, subject: Subject, change: Change) -> Result<Response, Failure> {
+    let version = within(POLICY_MS, async { Ok(change.apply(&edge.app, &subject).await?) }).await?;
+    Ok(json_response(StatusCode::OK, &json!({ "version": version.to_string() })))
+}
+
+async fn within<T>(millis: u64, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::time::timeout(Duration::from_millis(millis), work).await.unwrap_or_else(|_| Err(Failure::deadline(millis)))
+}
+
+async fn subject(edge: &Edge, request: &Request) -> Result<Subject, Failure> {
+    let caller = within(edge.app.config.limits.request_ms, auth::caller(edge, request.headers(), "http")).await?;
+    match caller {
+        None => Err(auth::missing()),
+        Some(Caller::Subject(subject)) => Ok(subject),
+        Some(Caller::Operator(_)) => {
+            let message = "operator tokens do not change policies here; use `bailiwick policy`, or the token of somebody of the workspace";
+            Err(Failure::new(Code::FORBIDDEN, message))
+        }
+    }
+}
+
+async fn json_body<T: serde::de::DeserializeOwned>(edge: &Edge, request: &mut Request) -> Result<T, Failure> {
+    check_content(request.headers(), "application/json")?;
+    let body = super::body::read(request.take_body(), JSON_BYTES, edge.app.config.limits.read_ms).await?;
+    serde_json::from_slice(&body).map_err(|error| Failure::new(Code::BAD_REQUEST, format!("the body can not be read: {error}; correct it")))
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(what: &str, text: &str) -> Result<T, Failure> {
+    text.parse().map_err(|error| Failure::new(Code::BAD_USER_INPUT, format!("{what}: {error}")))
+}
+
+/// The one parameter of an upload.
+fn note(request: &Request) -> Result<Option<String>, Failure> {
+    let parameters = request.params::<Vec<(String, String)>>();
+    let refused = |why: String| Failure::new(Code::BAD_REQUEST, format!("{why}; the only parameter is `note`, given once"));
+    let mut parameters = parameters.map_err(|error| refused(format!("the query string can not be read: {error}")))?.into_iter();
+    match (parameters.next(), parameters.next()) {
+        (None, _) => Ok(None),
+        (Some((name, note)), None) if name == "note" => Ok(Some(note)),
+        (Some((name, _)), _) => Err(refused(format!("parameter `{}` is not expected", name.chars().take(64).collect::<String>()))),
+    }
+}
+
+/// Ids that remember which ones were made: a module whose id is another was there before.
+struct Noted {
+    ids: Ids,
+    made: Vec<Uuid>,
+}
+
+impl IdSource for Noted {
+    fn next_id(&mut self) -> Uuid {
+        let id = self.ids.next_id();
+        self.made.push(id);
+        id
+    }
+}

@@ -1,0 +1,89 @@
+//! Changes of what decides, tried again where something unrelated moved the workspace in between.
+
+use directory::{
+    Error,
+    access::{Activation, Directory, Subject},
+    ids::{PolicyId, PolicyVersionId},
+    model::PolicyVersion,
+};
+
+use super::super::limits::ATTEMPTS;
+use crate::{app::App, ids::Ids};
+
+/// A change of what decides.
+pub(super) struct Change {
+    pub(super) expected: Expected,
+    pub(super) what: What,
+}
+
+/// What the caller has seen as active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Exactly this version.
+    Version(PolicyVersionId),
+    /// A version of this module, whatever its settings; `None` for `standard` alone.
+    Module(Option<PolicyId>),
+    /// Whichever is active.
+    Any,
+}
+
+impl Expected {
+    /// The version that this comes to while `active` is active.
+    fn version(self, active: &PolicyVersion) -> Result<PolicyVersionId, Error> {
+        match self {
+            Self::Version(id) => Ok(id),
+            Self::Module(module) if module != active.module => Err(Error::Stale(format!("the active policy version, now {},", active.id))),
+            Self::Module(_) | Self::Any => Ok(active.id),
+        }
+    }
+}
+
+/// Which change.
+#[derive(Clone)]
+pub(super) enum What {
+    Activate { module: Option<PolicyId>, settings: Option<String>, standard_settings: Option<String>, note: Option<String> },
+    Set { settings: Option<String>, standard_settings: Option<String>, note: Option<String> },
+    RollBack { to: Option<PolicyVersionId> },
+}
+
+impl Change {
+    /// Makes the change, and returns the version that is active by it.
+    ///
+    /// A change is decided under the roles, groups and grants of one epoch, and is stale if those move before it is written. As long
+    /// as the policy itself stays the one expected, it is decided and tried again.
+    pub(super) async fn apply(&self, app: &App, subject: &Subject) -> Result<PolicyVersionId, Error> {
+        let mut ids = Ids::random(app.clock.clone());
+        let mut expected = None;
+        let mut attempt = 1;
+        loop {
+            let directory = app.gate.open(subject.clone(), app.clock.now()).await?;
+            let active = directory.policy_version().id;
+            let expected = match expected {
+                Some(expected) => expected,
+                None => *expected.insert(self.expected.version(directory.policy_version())?),
+            };
+            match self.attempt(&directory, expected, &mut ids).await {
+                Err(Error::Stale(_)) if active == expected && attempt < ATTEMPTS => attempt += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn attempt(&self, directory: &Directory, expected: PolicyVersionId, ids: &mut Ids) -> Result<PolicyVersionId, Error> {
+        let active = directory.policy_version();
+        match self.what.clone() {
+            What::Activate { module, settings, standard_settings, note } => {
+                directory.activate_policy(Activation { expected, module, settings, standard_settings, note }, ids).await
+            }
+            What::Set { settings: Some(_), .. } if active.module.is_none() && active.id == expected => {
+                Err(Error::Invalid("`settings` are those of a module, but `standard` decides alone; send `standardSettings`".to_owned()))
+            }
+            What::Set { settings, standard_settings, note } => {
+                let module = active.module;
+                directory.activate_policy(Activation { expected, module, settings, standard_settings, note }, ids).await
+            }
+            What::RollBack { .. } if active.id != expected => Err(Error::Stale("the active policy version".to_owned())),
+            What::RollBack { to } => directory.roll_back_policy(to, ids).await,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What the gate shows of policies, as JSON.
+
+use directory::{
+    access::{ActivePolicy, Upload},
+    model::{PolicyModule, PolicyVersion, Timestamp},
+};
+use serde_json::{Value, json};
+
+use super::STANDARD;
+
+pub(super) fn upload(upload: &Upload) -> Value {
+    json!({
+        "id": upload.id.to_string(),
+        "digest": upload.digest.to_string(),
+        "status": upload.status.name(),
+        "reasons": upload.reasons,
+    })
+}
+
+pub(super) fn active(active: &ActivePolicy) -> Value {
+    let mut view = version(&active.version);
+    let manifest = active.manifest.as_ref().map(|manifest| json!({ "name": manifest.name, "version": manifest.version }));
+    if let Value::Object(fields) = &mut view {
+        fields.insert("manifest".to_owned(), manifest.into());
+    }
+    view
+}
+
+pub(super) fn version(version: &PolicyVersion) -> Value {
+    json!({
+        "id": version.id.to_string(),
+        "number": version.number,
+        "module": version.module.map_or_else(|| STANDARD.to_owned(), |module| module.to_string()),
+        "digest": version.digest.unwrap_or(version.standard).to_string(),
+        "settings": version.settings,
+        "standardDigest": version.standard.to_string(),
+        "standardSettings": version.standard_settings,
+        "activatedBy": version.activated_by.map(|user| user.to_string()),
+        "activatedAt": instant(version.activated_at),
+        "repeats": version.repeats.map(|version| version.to_string()),
+        "note": version.note,
+    })
+}
+
+pub(super) fn module(module: &PolicyModule) -> Value {
+    json!({
+        "id": module.id.to_string(),
+        "digest": module.digest.to_string(),
+        "name": module.name,
+        "version": module.version,
+        "status": module.status.name(),
+        "reasons": module.reasons,
+        "bytes": module.size,
+        "uploadedBy": module.uploaded_by.map(|user| user.to_string()),
+        "uploadedAt": instant(module.uploaded_at),
+        "note": module.note,
+    })
+}
+
+/// An instant as RFC 3339 writes it; null for those that it cannot write.
+fn instant(at: Timestamp) -> Option<String> {
+    jiff::Timestamp::from_microsecond(at.0).ok().map(|instant| format!("{instant:.6}"))
+}

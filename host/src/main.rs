@@ -1,0 +1,7 @@
+//! The command line of Bailiwick.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bailiwick::cli::main()
+}

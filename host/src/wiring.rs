@@ -1,0 +1,136 @@
+//! Puts the server together. The only module that names the crates `storage` and `policy`: everything else knows their ports.
+
+use std::{
+    path::Path,
+    sync::{Arc, LazyLock},
+};
+
+use directory::{
+    Error,
+    access::Gate,
+    contract::{Digest, Module},
+    store::Store,
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    app::App,
+    clock::Clock,
+    config::Config,
+    graphql,
+    secret::{Purpose, Secret},
+};
+
+/// The policy that every workspace starts with.
+static STANDARD: LazyLock<Module> = LazyLock::new(|| module(include_bytes!("../../policy-wasm/dist/standard.wasm")));
+/// The example of another kind.
+static NEED_TO_KNOW: LazyLock<Module> = LazyLock::new(|| module(include_bytes!("../../policy-wasm/dist/need-to-know.wasm")));
+
+/// Bytes in a MiB.
+const MIB: u64 = 1024 * 1024;
+
+/// The policy that every workspace starts with.
+#[must_use]
+pub fn standard() -> Module {
+    STANDARD.clone()
+}
+
+/// The policy of the sample workspace `globex`.
+#[must_use]
+pub fn need_to_know() -> Module {
+    NEED_TO_KNOW.clone()
+}
+
+/// An open database, whichever it is.
+pub struct Database {
+    database: storage::Database,
+    store: Arc<dyn Store>,
+}
+
+impl Database {
+    /// Opens the configured database, whatever the state of its schema; makes the folder of an embedded one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a URL of another kind; [`Error::Store`] if nothing answers there.
+    pub async fn open(config: &Config) -> Result<Self, Error> {
+        if config.database.is_none() {
+            let made = std::fs::create_dir_all(&config.data);
+            made.map_err(|error| Error::Invalid(format!("the data folder `{}` can not be made: {error}", config.data.display())))?;
+        }
+        let options = storage::Options { connections: config.limits.database_connections };
+        let database = storage::Database::open(&config.database_url(), options).await?;
+        Ok(Self { store: Arc::new(database.clone()), database })
+    }
+
+    /// The directory's port to it.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    /// The names of the migrations that [`Database::migrate`] would run, in order.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn pending_migrations(&self) -> Result<Vec<String>, Error> {
+        self.database.pending_migrations().await
+    }
+
+    /// Brings the schema up to date.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if a newer server has changed the schema; those of the store.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        self.database.migrate().await?;
+        self.keep_standard().await
+    }
+
+    /// Keeps the `standard` of this server for the policy versions that rest on it; for a server that starts on today's schema.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn keep_standard(&self) -> Result<(), Error> {
+        self.database.keep_standard(&STANDARD).await
+    }
+
+    /// Writes a consistent copy of an embedded database to a new file.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if the file exists or the database is a server; those of the store.
+    pub async fn backup(&self, file: &Path) -> Result<(), Error> {
+        self.database.backup(file).await
+    }
+
+    /// Waits until every connection is back, and closes them.
+    pub async fn close(self) {
+        self.database.close().await;
+    }
+}
+
+/// The gate before a database, with a sandbox as configured. Reserves address space and starts threads: one a process.
+///
+/// # Errors
+/// [`Error::Store`] says what the system refuses.
+pub fn gate(config: &Config, database: &Database) -> Result<Arc<Gate>, Error> {
+    let defaults = policy::SandboxConfig::default();
+    let memory = usize::try_from(config.policy.memory_mib.saturating_mul(MIB)).unwrap_or(usize::MAX);
+    let sandbox = policy::SandboxConfig {
+        threads: if config.policy.threads == 0 { defaults.threads } else { config.policy.threads },
+        memory_bytes: memory,
+        wait_ms: config.policy.wait_ms,
+        ..defaults
+    };
+    let sandbox = policy::Sandbox::new(&sandbox).map_err(|error| Error::Store(error.to_string()))?;
+    Ok(Arc::new(Gate::new(database.store(), Arc::new(sandbox), standard())))
+}
+
+/// What the server's handlers share.
+#[must_use]
+pub fn app(config: Config, gate: Arc<Gate>, secret: &Secret, clock: Clock) -> App {
+    let cursors = graphql::Cursors::new(&secret.key(Purpose::Cursors));
+    App { gate, schema: graphql::schema(), clock, config, cursors, demo: None }
+}
+
+fn module(bytes: &'static [u8]) -> Module {
+    Module { digest: Digest(Sha256::digest(bytes).into()), bytes: Arc::from(bytes) }
+}
