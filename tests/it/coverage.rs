@@ -1,0 +1,341 @@
+//! Every operation, with the policy actions that it asks; walked by whoever is allowed nothing, and by another workspace.
+//!
+//! A field of the schema that is in neither of the two tables fails a test. To add one that reads data: its row in [`ROWS`], with the
+//! actions without any one of which its answer changes.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value as Json, json};
+use tests::{
+    TestHost,
+    answers::TYPES,
+    dice::Dice,
+    generate,
+    host::RULES,
+    model::World,
+    naive::policy::Asker,
+    on_each_database,
+};
+
+/// A field, a query that asks for it, and the actions that the policy is asked about.
+struct Row {
+    field: &'static str,
+    /// `USER` and the like stand for ids.
+    query: &'static str,
+    actions: &'static [&'static str],
+}
+
+const fn row(field: &'static str, query: &'static str, actions: &'static [&'static str]) -> Row {
+    Row { field, query, actions }
+}
+
+/// What reads data.
+const ROWS: &[Row] = &[
+    row("Query.viewer", "{ viewer { id kind status permissions } }", &[]),
+    row("Query.workspace", "{ workspace { id key name } }", &["workspace.read"]),
+    row("Query.node", "{ node(id: WORKSPACE) { id } }", &["workspace.read"]),
+    row("Query.node", "{ node(id: USER) { id ... on User { userName email } } }", &["user.read"]),
+    row("Query.node", "{ node(id: GROUP) { id ... on Group { key } } }", &["group.read"]),
+    row("Query.node", "{ node(id: ROLE) { id ... on Role { key } } }", &["role.read"]),
+    row("Query.node", "{ node(id: MEMBERSHIP) { id } }", &["membership.read", "user.read", "group.read"]),
+    row("Query.node", "{ node(id: GRANT) { id } }", &["grant.read", "user.read", "role.read"]),
+    row("Query.nodes", "{ nodes(ids: [USER, GROUP]) { id } }", &["user.read", "group.read"]),
+    row("Query.user", "{ user(by: { id: USER }) { id userName } }", &["user.read"]),
+    row("Query.user", "{ user(by: { userName: USER_NAME }) { id } }", &["user.read"]),
+    row("Query.group", "{ group(by: { id: GROUP }) { id key } }", &["group.read"]),
+    row("Query.group", "{ group(by: { key: GROUP_KEY }) { id } }", &["group.read"]),
+    row("Query.role", "{ role(by: { id: ROLE }) { id key } }", &["role.read"]),
+    row("Query.users", "{ users(first: 100) { nodes { id } totalCount } }", &["user.read"]),
+    row("Query.users", "{ users(filter: { inGroups: [GROUP] }) { nodes { id } } }", &["user.read", "group.read", "membership.read"]),
+    row("Query.users", "{ users(filter: { roles: [ROLE] }) { nodes { id } } }", &["user.read", "role.read", "grant.read"]),
+    row("Query.groups", "{ groups(first: 100) { nodes { id } totalCount } }", &["group.read"]),
+    row("Query.groups", "{ groups(filter: { members: [USER] }) { nodes { id } } }", &["user.read", "group.read", "membership.read"]),
+    row("Query.groups", "{ groups(filter: { belowGroups: [GROUP] }) { nodes { id } } }", &["group.read"]),
+    row("Query.roles", "{ roles { nodes { id } totalCount } }", &["role.read"]),
+    row("Query.memberships", "{ memberships(filter: { users: [USER] }) { nodes { id } totalCount } }", &["membership.read", "user.read", "group.read"]),
+    row("Query.grants", "{ grants(filter: { users: [USER] }) { nodes { id } totalCount } }", &["grant.read", "user.read", "role.read"]),
+    row("Query.groupTree", "{ groupTree(rootId: GROUP) { nodes { group { id } parent { id } depth } truncated } }", &["group.read"]),
+    row(
+        "Query.checkPermissions",
+        "{ checkPermissions(subject: USER, actions: [\"user.read\"], object: USER) { action allowed } }",
+        &["policy.explain", "user.read"],
+    ),
+    row("Viewer.name", "{ viewer { name } }", &[]),
+    row("Viewer.user", "{ viewer { user { id } } }", &["user.read"]),
+    row("Viewer.can", "{ viewer { can(actions: [\"policy.read\"]) { action allowed } } }", &["policy.read"]),
+    row("Workspace.policy", "{ workspace { policy { id number name digest } } }", &["workspace.read", "policy.read"]),
+    row("Workspace.viewerCan", "{ workspace { viewerCan(actions: [\"workspace.update\"]) { allowed } } }", &["workspace.read", "workspace.update"]),
+    row("User.groups", "{ user(by: { id: USER }) { groups { nodes { id } totalCount } } }", &["user.read", "group.read", "membership.read"]),
+    row("User.memberships", "{ user(by: { id: USER }) { memberships { nodes { id } } } }", &["user.read", "group.read", "membership.read"]),
+    row("User.roles", "{ user(by: { id: USER }) { roles { nodes { id } totalCount } } }", &["user.read", "role.read", "grant.read"]),
+    row("User.grants", "{ user(by: { id: USER }) { grants { nodes { id } } } }", &["user.read", "role.read", "grant.read"]),
+    row(
+        "User.effectivePermissions",
+        "{ user(by: { id: USER }) { effectivePermissions { permission sources { limited role { id } within { id } } } } }",
+        &["user.read", "role.read", "grant.read", "group.read"],
+    ),
+    row("User.viewerCan", "{ user(by: { id: USER }) { viewerCan(actions: [\"user.update\"]) { allowed } } }", &["user.read", "user.update"]),
+    row("Group.parent", "{ group(by: { id: CHILD }) { parent { id } } }", &["group.read"]),
+    row("Group.ancestors", "{ group(by: { id: CHILD }) { ancestors { id } } }", &["group.read"]),
+    row("Group.depth", "{ group(by: { id: CHILD }) { depth } }", &["group.read"]),
+    row("Group.children", "{ group(by: { id: GROUP }) { children { nodes { id } totalCount } } }", &["group.read"]),
+    row("Group.descendants", "{ group(by: { id: GROUP }) { descendants { nodes { id } totalCount } } }", &["group.read"]),
+    row("Group.members", "{ group(by: { id: GROUP }) { members { nodes { id } totalCount } } }", &["group.read", "user.read", "membership.read"]),
+    row("Group.memberships", "{ group(by: { id: GROUP }) { memberships { nodes { id } } } }", &["group.read", "user.read", "membership.read"]),
+    row(
+        "GroupMemberEdge.memberships",
+        "{ group(by: { id: GROUP }) { members(scope: EFFECTIVE) { edges { memberships { id } } } } }",
+        &["group.read", "user.read", "membership.read"],
+    ),
+    row("Group.viewerCan", "{ group(by: { id: GROUP }) { viewerCan(actions: [\"membership.add\"]) { allowed } } }", &["group.read", "membership.add"]),
+    row("Role.grants", "{ role(by: { id: ROLE }) { grants { nodes { id } totalCount } } }", &["role.read", "user.read", "grant.read"]),
+    row("Role.viewerCan", "{ role(by: { id: ROLE }) { viewerCan(actions: [\"role.update\"]) { allowed } } }", &["role.read", "role.update"]),
+    row(
+        "Membership.user",
+        "{ node(id: MEMBERSHIP) { id ... on Membership { user { id userName } } } }",
+        &["membership.read", "user.read", "group.read"],
+    ),
+    row("Membership.group", "{ node(id: MEMBERSHIP) { id ... on Membership { group { id key } } } }", &["membership.read", "user.read", "group.read"]),
+    row(
+        "Membership.viewerCan",
+        "{ node(id: MEMBERSHIP) { id ... on Membership { viewerCan(actions: [\"membership.remove\"]) { allowed } } } }",
+        &["membership.read", "membership.remove", "user.read", "group.read"],
+    ),
+    row("Grant.user", "{ node(id: GRANT) { id ... on Grant { user { id userName } } } }", &["grant.read", "user.read", "role.read"]),
+    row("Grant.role", "{ node(id: GRANT) { id ... on Grant { role { id key } } } }", &["grant.read", "user.read", "role.read"]),
+    row("Grant.within", "{ node(id: GRANT) { id ... on Grant { within { id key } } } }", &["grant.read", "user.read", "role.read", "group.read"]),
+    row("Grant.grantedBy", "{ node(id: GRANT) { id ... on Grant { grantedBy { id } } } }", &["grant.read", "user.read", "role.read"]),
+    row(
+        "Grant.viewerCan",
+        "{ node(id: GRANT) { id ... on Grant { viewerCan(actions: [\"grant.remove\"]) { allowed } } } }",
+        // Nobody takes away what they do not hold themselves, so that the role's own permissions count, too.
+        &["grant.read", "user.read", "role.read", "grant.remove"],
+    ),
+];
+
+/// What is read off a row, a page or an answer that is already decided.
+const PLAIN: &[(&str, &[&str])] = &[
+    ("ActionDecision", &["action", "allowed", "reason"]),
+    ("ActivePolicy", &["activatedAt", "digest", "id", "name", "note", "number", "settings", "standardSettings", "summary", "version"]),
+    ("CustomAttribute", &["name", "values"]),
+    ("EffectivePermission", &["permission", "sources"]),
+    ("Grant", &["grantedAt", "id", "limited", "provenance", "withheldFields"]),
+    ("GrantConnection", &["edges", "nodes", "pageInfo", "totalCount"]),
+    ("GrantEdge", &["cursor", "node"]),
+    ("Group", &["attributes", "createdAt", "description", "id", "key", "name", "updatedAt", "version", "withheldFields"]),
+    ("GroupConnection", &["edges", "nodes", "pageInfo", "totalCount"]),
+    ("GroupEdge", &["cursor", "node"]),
+    ("GroupMemberConnection", &["edges", "nodes", "pageInfo", "totalCount"]),
+    ("GroupMemberEdge", &["cursor", "node"]),
+    ("GroupTree", &["nodes", "truncated"]),
+    ("GroupTreeNode", &["depth", "group", "parent"]),
+    ("Membership", &["createdAt", "id", "manager", "withheldFields"]),
+    ("MembershipConnection", &["edges", "nodes", "pageInfo", "totalCount"]),
+    ("MembershipEdge", &["cursor", "node"]),
+    ("Node", &["id"]),
+    ("PageInfo", &["endCursor", "hasNextPage", "hasPreviousPage", "startCursor"]),
+    ("PermissionSource", &["limited", "role", "within"]),
+    ("Role", &["builtin", "createdAt", "description", "id", "key", "name", "permissions", "updatedAt", "version", "withheldFields"]),
+    ("RoleConnection", &["edges", "nodes", "pageInfo", "totalCount"]),
+    ("RoleEdge", &["cursor", "node"]),
+    (
+        "User",
+        &[
+            "attributes",
+            "avatarUrl",
+            "code",
+            "createdAt",
+            "displayName",
+            "email",
+            "exclusive",
+            "externalId",
+            "familyName",
+            "givenName",
+            "id",
+            "locale",
+            "phone",
+            "status",
+            "timeZone",
+            "title",
+            "updatedAt",
+            "userName",
+            "version",
+            "withheldFields",
+        ],
+    ),
+    ("UserConnection", &["edges", "nodes", "pageInfo", "totalCount"]),
+    ("UserEdge", &["cursor", "node"]),
+    ("Viewer", &["id", "kind", "permissions", "status"]),
+    ("Workspace", &["createdAt", "id", "key", "name", "updatedAt", "userCount", "userQuota", "version", "withheldFields"]),
+];
+
+#[test]
+fn every_field_of_the_schema_is_in_a_table() {
+    let fields = TYPES.iter().flat_map(|(of, fields)| fields.keys().map(move |field| format!("{of}.{field}")));
+    let schema: BTreeSet<String> = fields.collect();
+    let plain = PLAIN.iter().flat_map(|(of, fields)| fields.iter().map(move |field| format!("{of}.{field}")));
+    let tables: BTreeSet<String> = plain.chain(ROWS.iter().map(|row| row.field.to_owned())).collect();
+    let missing: Vec<_> = schema.difference(&tables).collect();
+    assert!(missing.is_empty(), "{missing:?} are in no table: what reads data needs a row with the actions that it asks");
+    let gone: Vec<_> = tables.difference(&schema).collect();
+    assert!(gone.is_empty(), "{gone:?} are in a table, but not in the schema");
+}
+
+/// The ids that queries name.
+struct Ids {
+    workspace: String,
+    user: String,
+    user_name: String,
+    group: String,
+    group_key: String,
+    child: String,
+    role: String,
+    membership: String,
+    grant: String,
+}
+
+impl Ids {
+    /// Somebody in a group that has groups above and below, who holds a role within a group.
+    fn of(world: &World) -> Self {
+        let grant = world.grants.iter().find(|grant| {
+            let permits = !world.roles[grant.role].permissions.is_empty();
+            grant.person > 0 && permits && grant.within.is_some() && middle(world, grant.person).is_some()
+        });
+        let grant = grant.expect("somebody with a limited grant, in a group that has groups below");
+        let membership = world.memberships_of(grant.person).find(|edge| Some(edge.group) == middle(world, grant.person)).unwrap();
+        let child = (0..world.groups.len()).find(|group| world.groups[*group].parent == Some(membership.group)).unwrap();
+        let person = &world.people[grant.person];
+        Self {
+            workspace: world.id.clone(),
+            user: person.id.clone(),
+            user_name: person.texts["userName"].clone(),
+            group: world.groups[membership.group].id.clone(),
+            group_key: world.groups[membership.group].key.clone(),
+            child: world.groups[child].id.clone(),
+            role: world.roles[grant.role].id.clone(),
+            membership: membership.id.clone(),
+            grant: grant.id.clone(),
+        }
+    }
+
+    /// As long, of the same kinds, and of nobody.
+    fn of_nobody(&self) -> Self {
+        let other = |text: &str, prefix: usize| {
+            let (prefix, rest) = text.split_at(prefix);
+            format!("{prefix}{}", rest.chars().map(|letter| if letter == 'f' { '0' } else { 'f' }).collect::<String>())
+        };
+        Self {
+            workspace: other(&self.workspace, 4),
+            user: other(&self.user, 4),
+            user_name: other(&self.user_name, 0),
+            group: other(&self.group, 4),
+            group_key: other(&self.group_key, 0),
+            child: other(&self.child, 4),
+            role: other(&self.role, 4),
+            membership: other(&self.membership, 4),
+            grant: other(&self.grant, 4),
+        }
+    }
+
+    fn fill(&self, query: &str) -> String {
+        let mut text = query.to_owned();
+        // The longer names first: `USER_NAME` begins with `USER`.
+        for (name, id) in [
+            ("USER_NAME", &self.user_name),
+            ("GROUP_KEY", &self.group_key),
+            ("WORKSPACE", &self.workspace),
+            ("MEMBERSHIP", &self.membership),
+            ("USER", &self.user),
+            ("GROUP", &self.group),
+            ("CHILD", &self.child),
+            ("ROLE", &self.role),
+            ("GRANT", &self.grant),
+        ] {
+            text = text.replace(name, &json!(id).to_string());
+        }
+        text
+    }
+
+    fn all(&self) -> [&String; 7] {
+        [&self.workspace, &self.user, &self.group, &self.child, &self.role, &self.membership, &self.grant]
+    }
+}
+
+/// A direct group of somebody that has a group right below it.
+fn middle(world: &World, person: usize) -> Option<usize> {
+    world.groups_of(person).find(|group| world.groups.iter().any(|child| child.parent == Some(*group)))
+}
+
+async fn world(host: &TestHost, key: &str) -> World {
+    let mut world = generate::world(&mut Dice::seeded(11), key.to_owned(), 8);
+    host.import_world(&mut world, "").await;
+    world
+}
+
+#[test]
+fn each_operation_asks_for_just_its_actions() {
+    on_each_database(async |host: &TestHost| {
+        let world = world(host, "asked").await;
+        let ids = Ids::of(&world);
+        let unlimited = host.token(&world, &Asker::person(0)).await;
+        for row in ROWS {
+            let query = ids.fill(row.query);
+            let expected = host.graphql(&unlimited, &query, Json::Null).await;
+            assert_eq!(expected.get("errors"), None, "{}: {query}", row.field);
+            let limited = async |left_out: Option<&str>| {
+                let mut scopes: Vec<String> = row.actions.iter().filter(|action| Some(**action) != left_out).map(|action| (*action).to_owned()).collect();
+                // A token without scopes is not limited, so that one of no use here stands for none.
+                scopes.push("webhook.read".to_owned());
+                let token = host.token(&world, &Asker { person: Some(0), scopes: Some(scopes) }).await;
+                host.graphql(&token, &query, Json::Null).await
+            };
+            // What a subject is told of itself depends on its token, not on the policy.
+            if row.field != "Query.viewer" && row.field != "Grant.viewerCan" {
+                assert_eq!(limited(None).await["data"], expected["data"], "{}: {query}", row.field);
+            }
+            for action in row.actions {
+                let less = limited(Some(action)).await;
+                assert_ne!(less["data"], expected["data"], "{} does not ask for {action}: {query}", row.field);
+            }
+        }
+    });
+}
+
+#[test]
+fn hidden_and_absent_are_the_same_bytes() {
+    on_each_database(async |host: &TestHost| {
+        let (here, there) = (world(host, "here").await, world(host, "there").await);
+        let (ids, nobody) = (Ids::of(&here), Ids::of(&here).of_nobody());
+        let member = (1..here.people.len()).find(|person| {
+            here.people[*person].status == "active" && here.people[*person].id != ids.user && here.grants_of(*person).next().is_none()
+        });
+        let outsiders = [
+            ("somebody whom the policy allows nothing", &here, Asker::person(member.expect("an active person without roles"))),
+            ("a service that may do nothing", &here, Asker { person: None, scopes: Some(Vec::new()) }),
+            ("the administrator of another workspace", &there, Asker::person(0)),
+        ];
+        let workspace = here.id.parse().unwrap();
+        let module = host.install(workspace, "rules", RULES.into()).await;
+        // Without settings, `rules` denies everything but the workspace itself.
+        host.force(workspace, Some(module), String::new()).await;
+        for (who, world, asker) in outsiders {
+            let token = host.token(world, &asker).await;
+            for row in ROWS {
+                let (hidden, absent) = (text(host, &token, &ids.fill(row.query)).await, text(host, &token, &nobody.fill(row.query)).await);
+                assert_eq!(hidden, absent, "{who} tells {} hidden from absent", row.field);
+                let shown: Vec<&String> = ids.all().into_iter().filter(|id| hidden.contains(id.as_str())).collect();
+                // The workspace itself is open to everybody in it.
+                assert!(shown.is_empty() || shown == [&ids.workspace], "{who} is shown {shown:?} by {}", row.field);
+            }
+        }
+    });
+}
+
+/// The body of an answer, without the request's own id, which stands in its errors.
+async fn text(host: &TestHost, token: &str, query: &str) -> String {
+    host.graphql(token, query, Json::Null).await;
+    let body = host.request(token).json(&json!({ "query": query })).send().await.unwrap().text().await.unwrap();
+    let mut parts = body.split("\"requestId\":\"");
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('"').unwrap().1)
+}

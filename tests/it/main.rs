@@ -1,0 +1,25 @@
+//! The acceptance tests: through the boundary, on both databases where there are two, against naive readings written for them.
+//!
+//! Each module is one subject. To add one: its file, its `mod` line here, and its sentence at the top of the file.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends where something is not as it must be"
+)]
+
+mod arrows;
+mod costs;
+mod docs;
+mod gate;
+mod generated;
+mod host;
+mod hostile;
+mod http;
+mod import;
+mod oracle;
+mod organisations;
+mod pairs;
+mod storage;

@@ -1,0 +1,191 @@
+//! Every statement that is executed names the workspace of every table of a workspace that it touches, under that table's alias.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use directory::store::{Sight, Store as _};
+use rand::{SeedableRng as _, rngs::SmallRng};
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+
+use super::{
+    backends,
+    cases::Asker,
+    tokens,
+    world::{Plan, World},
+};
+
+/// Tables that are found without a workspace, because they tell it, and the workspaces themselves.
+const WITHOUT: &[&str] = &["accounts", "standard_modules", "tokens", "workspaces"];
+
+/// Collects the statements of one thread.
+#[derive(Clone, Default)]
+struct Recorder(Arc<Mutex<BTreeSet<String>>>);
+
+struct Statement(Option<String>);
+
+impl Visit for Statement {
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "sql" {
+            self.0 = Some(value.to_owned());
+        }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Recorder {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "storage::sql" {
+            let mut statement = Statement(None);
+            event.record(&mut statement);
+            self.0.lock().unwrap().extend(statement.0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_statement_names_the_workspace_of_every_table() {
+    let tables = tables_of_a_workspace("sqlite");
+    // While there is only one subscriber, the thread that meets a statement first decides whether anybody wants it.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
+    for backend in backends().await {
+        let recorder = Recorder::default();
+        let recording = tracing::subscriber::set_default(tracing_subscriber::registry().with(recorder.clone()));
+        for seed in [3, 4] {
+            let world = Plan::generate(seed).import(&backend.store).await;
+            read_everything(&backend.store, &world).await;
+            tokens::use_everything(&backend.store, &world).await;
+        }
+        drop(recording);
+        let statements = recorder.0.lock().unwrap();
+        assert!(statements.len() > 300, "{} different statements were recorded", statements.len());
+        let mut touched = BTreeSet::new();
+        for statement in statements.iter() {
+            for (alias, (count, table)) in aliases(statement, &tables) {
+                let named = if alias.is_empty() { "workspace_id".to_owned() } else { format!("{alias}.workspace_id") };
+                assert!(statement.matches(&named).count() >= count, "{}: `{table} {alias}` without a workspace: {statement}", backend.name);
+                touched.insert(table);
+            }
+        }
+        assert_eq!(touched, tables, "{}: these tables were touched", backend.name);
+    }
+}
+
+#[test]
+fn a_statement_without_a_workspace_is_found() {
+    let tables = BTreeSet::from(["users".to_owned(), "grants".to_owned()]);
+    let named = aliases("select 1 from users u cross join grants\nwhere u.workspace_id = $1", &tables);
+    assert_eq!(named["u"], (1, "users".to_owned()));
+    assert_eq!(named[""], (1, "grants".to_owned()));
+}
+
+#[test]
+fn the_workspace_leads_every_key_and_both_schemas_have_the_same_tables() {
+    let [sqlite, postgres] = ["sqlite", "postgres"].map(|dialect| (migrations(dialect), tables_of_a_workspace(dialect)));
+    assert_eq!(sqlite.0.keys().collect::<Vec<_>>(), postgres.0.keys().collect::<Vec<_>>(), "the same numbered names");
+    assert_eq!(sqlite.1, postgres.1);
+    for text in sqlite.0.values().chain(postgres.0.values()) {
+        for table in text.split("create table ").skip(1) {
+            let (name, body) = table.split_once(" (").unwrap();
+            if WITHOUT.contains(&name) {
+                continue;
+            }
+            let body = body.split("\n)").next().unwrap();
+            assert!(body.contains("primary key (workspace_id, "), "{name}");
+            for key in body.split("foreign key (").skip(1) {
+                assert!(key.starts_with("workspace_id, "), "{name}: {key}");
+            }
+        }
+        for index in text.lines().filter(|line| line.starts_with("create ")).filter_map(|line| line.split_once(" index ")) {
+            let index = index.1;
+            let columns = index.split_once(" (").unwrap().1;
+            // Signing in and exclusive users ask by account.
+            assert!(columns.starts_with("workspace_id, ") || index.starts_with("users_by_account "), "{index}");
+        }
+    }
+}
+
+/// Each kind of list, many times, and every read by id.
+async fn read_everything(store: &storage::Database, world: &World) {
+    let mut snapshot = store.snapshot(world.id.unwrap()).await.unwrap().unwrap();
+    let mut asker = Asker { world, rng: SmallRng::seed_from_u64(5) };
+    for _ in 0..60 {
+        let users = asker.users();
+        let _ = snapshot.list_users(&users).await.unwrap();
+        snapshot.count_users(&users).await.unwrap();
+        let groups = asker.groups_list();
+        let _ = snapshot.list_groups(&groups).await.unwrap();
+        snapshot.count_groups(&groups).await.unwrap();
+        let roles = asker.roles();
+        let _ = snapshot.list_roles(&roles).await.unwrap();
+        snapshot.count_roles(&roles).await.unwrap();
+        let memberships = asker.memberships();
+        let _ = snapshot.list_memberships(&memberships).await.unwrap();
+        snapshot.count_memberships(&memberships).await.unwrap();
+        let grants = asker.grants();
+        let _ = snapshot.list_grants(&grants).await.unwrap();
+        snapshot.count_grants(&grants).await.unwrap();
+    }
+    let users: Vec<_> = world.users.iter().map(|user| user.id).collect();
+    let groups: Vec<_> = world.groups.iter().map(|group| group.id).collect();
+    let roles: Vec<_> = world.roles.iter().map(|role| role.id).collect();
+    let memberships: Vec<_> = world.memberships.iter().map(|membership| membership.id).collect();
+    let grants: Vec<_> = world.grants.iter().map(|grant| grant.id).collect();
+    assert_eq!(snapshot.users_by_id(&users).await.unwrap().len(), users.len());
+    assert_eq!(snapshot.groups_by_id(&groups).await.unwrap().len(), groups.len());
+    assert_eq!(snapshot.roles_by_id(&roles).await.unwrap().len(), roles.len());
+    assert_eq!(snapshot.memberships_by_id(&memberships).await.unwrap().len(), memberships.len());
+    assert_eq!(snapshot.grants_by_id(&grants).await.unwrap().len(), grants.len());
+    let _ = snapshot.subject_facts(users[0]).await.unwrap();
+    let _ = snapshot.group_chains(&groups).await.unwrap();
+    let _ = snapshot.direct_groups(&users).await.unwrap();
+    let _ = snapshot.held_roles(&users).await.unwrap();
+    let _ = snapshot.role_facts(&roles).await.unwrap();
+    let _ = snapshot.groups_by_key(&["g-0".to_owned(), "nul\0".to_owned()]).await.unwrap();
+    let _ = snapshot.roles_by_key(&["member".to_owned()]).await.unwrap();
+    let _ = snapshot.workspace().await.unwrap();
+    let (_, version) = snapshot.head().await.unwrap();
+    assert!(snapshot.policy_version(version).await.unwrap().is_some());
+    let nothing = Sight::default();
+    let before = snapshot.statements();
+    let list = directory::store::UserList { sight: nothing, ..asker.users() };
+    assert!(snapshot.list_users(&list).await.unwrap().is_empty());
+    assert_eq!(snapshot.statements(), before, "nothing in sight costs no statement");
+}
+
+fn migrations(dialect: &str) -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/crates/storage/migrations").join(dialect);
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    files.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(&path).unwrap())).collect()
+}
+
+fn tables_of_a_workspace(dialect: &str) -> BTreeSet<String> {
+    let texts = migrations(dialect);
+    let names =
+        texts.values().flat_map(|text| text.split("create table ").skip(1)).map(|table| table.split(' ').next().unwrap().to_owned());
+    names.filter(|name| !WITHOUT.contains(&name.as_str())).collect()
+}
+
+/// How often each alias stands for one of the tables.
+fn aliases(statement: &str, tables: &BTreeSet<String>) -> BTreeMap<String, (usize, String)> {
+    let words: Vec<&str> = statement.split(|c: char| c.is_whitespace() || "(),".contains(c)).filter(|word| !word.is_empty()).collect();
+    let mut found: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    for window in words.windows(2) {
+        let [before, table] = window else { continue };
+        if !["from", "join", "into", "update"].contains(before) || !tables.contains(*table) {
+            continue;
+        }
+        let at = words.iter().position(|word| std::ptr::eq(*word, *table)).unwrap();
+        let next = words.get(at + 1).copied().unwrap_or_default();
+        let alias = if next.len() == 1 { next } else { "" };
+        found.entry(alias.to_owned()).or_insert((0, (*table).to_owned())).0 += 1;
+    }
+    found
+}

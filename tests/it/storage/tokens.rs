@@ -1,0 +1,179 @@
+//! Tokens, policies and backups, through the port.
+
+use std::sync::Arc;
+
+use directory::{
+    Error,
+    access::{Operator, OperatorVia},
+    contract::Digest,
+    ids::{PolicyId, PolicyVersionId, TokenId, UserId},
+    limits,
+    model::{PolicyModule, PolicyStatus, Timestamp, Token, TokenKind},
+    store::{ActivatePolicy, CreateToken, NewPolicyVersion, RevokeToken, Store as _, UploadPolicy},
+};
+use storage::{Database, Options};
+use uuid::Uuid;
+
+use super::{
+    backends, standard,
+    world::{Plan, World},
+};
+
+const OPERATOR: Operator = Operator::new(OperatorVia::CommandLine);
+
+#[tokio::test]
+async fn tokens_policies_and_backups() {
+    for backend in backends().await {
+        let world = Plan::generate(1).import(&backend.store).await;
+        use_everything(&backend.store, &world).await;
+    }
+}
+
+/// Every statement about tokens and policies, at least once.
+pub(super) async fn use_everything(store: &Database, world: &World) {
+    use_tokens(store, world).await;
+    use_policies(store, world).await;
+}
+
+async fn use_tokens(store: &Database, world: &World) {
+    let workspace = world.id;
+    let user = world.users[0].id;
+    let base = workspace.unwrap().0.as_u128() << 8;
+    let token = |number: u128, kind, user| Token {
+        id: TokenId(Uuid::from_u128(base + number)),
+        kind,
+        name: format!("token {number}"),
+        user,
+        scopes: vec!["user.read".to_owned()],
+        expires_at: (number == 1).then_some(Timestamp(99)),
+        created_at: Timestamp(number as i64),
+    };
+    let hash = |number: u8| {
+        let mut hash = [number; 32];
+        hash[..16].copy_from_slice(workspace.unwrap().0.as_bytes());
+        hash
+    };
+    let create = async |number: u8, workspace, kind, user| {
+        let change = CreateToken { token: token(number.into(), kind, user), hash: hash(number) };
+        store.create_token(OPERATOR.create_token(workspace, change)).await
+    };
+    create(1, workspace, TokenKind::Personal, Some(user)).await.unwrap();
+    create(2, workspace, TokenKind::Service, None).await.unwrap();
+    create(3, None, TokenKind::Operator, None).await.unwrap();
+    let stranger = create(4, workspace, TokenKind::Personal, Some(UserId(Uuid::from_u128(1)))).await;
+    assert!(matches!(stranger, Err(Error::NotFound(_))), "{stranger:?}");
+
+    assert!(store.credential([255; 32]).await.unwrap().is_none());
+    let credential = store.credential(hash(1)).await.unwrap().unwrap();
+    assert_eq!((credential.workspace, credential.user), (workspace, Some((user, world.users[0].status))));
+    assert_eq!((credential.expires_at, credential.revoked, credential.scopes.len()), (Some(Timestamp(99)), false, 1));
+    let operator = store.credential(hash(3)).await.unwrap().unwrap();
+    assert_eq!((operator.kind, operator.workspace, operator.user), (TokenKind::Operator, None, None));
+
+    assert_eq!(store.tokens(workspace).await.unwrap().len(), 2);
+    let revoke = RevokeToken { token: TokenId(Uuid::from_u128(base + 1)), now: Timestamp(5) };
+    let elsewhere = store.revoke_token(OPERATOR.revoke_token(None, revoke)).await;
+    assert!(matches!(elsewhere, Err(Error::NotFound(_))), "another workspace's token is unknown: {elsewhere:?}");
+    store.revoke_token(OPERATOR.revoke_token(workspace, revoke)).await.unwrap();
+    assert!(store.credential(hash(1)).await.unwrap().unwrap().revoked);
+    assert_eq!(store.tokens(workspace).await.unwrap().len(), 1);
+}
+
+fn module(base: u128, number: u128, status: PolicyStatus) -> UploadPolicy {
+    let mut digest = [0; 32];
+    digest[..16].copy_from_slice(&number.to_be_bytes());
+    let module = PolicyModule {
+        id: PolicyId(Uuid::from_u128(base + number)),
+        digest: Digest(digest),
+        name: "module".to_owned(),
+        version: "1".to_owned(),
+        status,
+        reasons: Vec::new(),
+        size: 3,
+        uploaded_by: None,
+        uploaded_at: Timestamp(number as i64),
+        note: None,
+    };
+    UploadPolicy { module, bytes: Arc::from([1, 2, 3].as_slice()) }
+}
+
+async fn use_policies(store: &Database, world: &World) {
+    let workspace = world.id.unwrap();
+    let base = workspace.0.as_u128() << 16;
+    let upload = async |change: UploadPolicy| store.upload_policy(OPERATOR.upload_policy(workspace, change)).await;
+    let first = upload(module(base, 1, PolicyStatus::Validated)).await.unwrap();
+    let same = UploadPolicy {
+        module: PolicyModule { id: PolicyId(Uuid::from_u128(1)), ..module(base, 1, PolicyStatus::Validated).module },
+        bytes: Arc::from([]),
+    };
+    assert_eq!(upload(same).await.unwrap(), first, "the same bytes are the same module");
+    let rejected = upload(module(base, 2, PolicyStatus::Rejected)).await.unwrap();
+    let mut digest = module(base, 1, PolicyStatus::Validated).module.digest;
+    assert_eq!(store.module_bytes(workspace, digest).await.unwrap().as_deref(), Some([1, 2, 3].as_slice()));
+    digest.0[15] = 2;
+    assert_eq!(store.module_bytes(workspace, digest).await.unwrap(), None, "a rejected module's bytes are not kept");
+
+    let head = async || store.snapshot(workspace).await.unwrap().unwrap().head().await.unwrap();
+    let (epoch, active) = head().await;
+    let activate = async |expected, id: u128, module| {
+        let version = NewPolicyVersion { module, ..standard(base + id) };
+        store.activate_policy(OPERATOR.activate_policy(workspace, ActivatePolicy { expected, version })).await
+    };
+    let stale = activate(PolicyVersionId(Uuid::from_u128(1)), 7, Some(first)).await;
+    assert!(matches!(stale, Err(Error::Stale(_))), "{stale:?}");
+    let refused = activate(active, 7, Some(rejected)).await;
+    assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+    let unknown = activate(active, 7, Some(PolicyId(Uuid::from_u128(1)))).await;
+    assert!(matches!(unknown, Err(Error::NotFound(_))), "{unknown:?}");
+    assert_eq!(head().await, (epoch, active), "a refused activation changes nothing");
+    activate(active, 7, Some(first)).await.unwrap();
+    let (bumped, now_active) = head().await;
+    assert_eq!((bumped.0, now_active.0.as_u128()), (epoch.0 + 1, base + 7));
+
+    // Rejected ones do not count.
+    for number in 3..=limits::MODULES as u128 + 1 {
+        upload(module(base, number, PolicyStatus::Validated)).await.unwrap();
+    }
+    let too_many = upload(module(base, 1_000, PolicyStatus::Validated)).await;
+    assert!(matches!(too_many, Err(Error::TooLarge(_))), "{too_many:?}");
+    upload(module(base, 1_000, PolicyStatus::Rejected)).await.unwrap();
+    let mut snapshot = store.snapshot(workspace).await.unwrap().unwrap();
+    assert_eq!(snapshot.policy_modules(10).await.unwrap().len(), 10);
+    assert_eq!(snapshot.policy_versions(10).await.unwrap().len(), 2);
+    assert!(snapshot.policy_module(first).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_snapshot_does_not_see_what_comes_after_it() {
+    for backend in backends().await {
+        let plan = Plan::generate(2);
+        let workspace = plan.run(&backend.store, 0, 1_000_000).await.workspace.unwrap();
+        let mut snapshot = backend.store.snapshot(workspace).await.unwrap().unwrap();
+        let before = snapshot.head().await.unwrap();
+        plan.run(&backend.store, 1, 2_000_000).await;
+        assert_eq!(snapshot.head().await.unwrap(), before, "{}", backend.name);
+        let mut after = backend.store.snapshot(workspace).await.unwrap().unwrap();
+        assert_eq!(after.head().await.unwrap().0.0, before.0.0 + 1, "{}", backend.name);
+        assert!(backend.store.snapshot(directory::ids::WorkspaceId(Uuid::from_u128(1))).await.unwrap().is_none());
+        backend.store.ping().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_backup_is_a_whole_database() {
+    let folder = tempfile::tempdir().unwrap();
+    for backend in backends().await {
+        Plan::generate(1).import(&backend.store).await;
+        let target = folder.path().join("copy's.db");
+        match backend.name {
+            "SQLite" => {
+                backend.store.backup(&target).await.unwrap();
+                assert!(matches!(backend.store.backup(&target).await, Err(Error::Refused(_))), "an existing file is left alone");
+                let copy = Database::open(&format!("sqlite:{}", target.display()), Options::default()).await.unwrap();
+                assert_eq!(copy.pending_migrations().await.unwrap(), Vec::<String>::new());
+                assert_eq!(copy.workspaces().await.unwrap().len(), 1);
+            }
+            _ => assert!(matches!(backend.store.backup(&target).await, Err(Error::Refused(_)))),
+        }
+    }
+}
