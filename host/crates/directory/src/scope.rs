@@ -235,9 +235,8 @@ fn outcome(test: &contract::Test, kind: Kind, names: &Names<'_>) -> Result<Outco
             Ok(Some(Outcome::Test(Test::Provenance(test.values.iter().filter_map(|value| Provenance::named(&fold(value))).collect()))))
         }
         // Every limit is below the top group; the whole workspace is no limit.
-        Kind::Grant if name == "under-group" => by_position(test, names, true, |groups| group(GroupTest::Under(groups))).map(|outcome| {
-            Some(if matches!(outcome, Outcome::True) { group(GroupTest::Any) } else { outcome })
-        }),
+        Kind::Grant if name == "under-group" => by_position(test, names, true, |groups| group(GroupTest::Under(groups)))
+            .map(|outcome| Some(if matches!(outcome, Outcome::True) { group(GroupTest::Any) } else { outcome })),
         Kind::Membership | Kind::Grant if matches!(name, "in-group" | "under-group") => group_test(name, test, names),
         _ if name == "self" && kind != Kind::Group && kind != Kind::Role => Ok(Some(Outcome::Test(Test::Self_))),
         _ if name == "created-by-me" => Ok(Some(Outcome::Test(Test::CreatedByMe))),
