@@ -6,16 +6,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
-use tests::{
-    TestHost,
-    answers::TYPES,
-    dice::Dice,
-    generate,
-    host::RULES,
-    model::World,
-    naive::policy::Asker,
-    on_each_database,
-};
+use tests::{TestHost, answers::TYPES, dice::Dice, generate, host::RULES, model::World, naive::policy::Asker, on_each_database};
 
 /// A field, a query that asks for it, and the actions that the policy is asked about.
 struct Row {
@@ -52,7 +43,11 @@ const ROWS: &[Row] = &[
     row("Query.groups", "{ groups(filter: { members: [USER] }) { nodes { id } } }", &["user.read", "group.read", "membership.read"]),
     row("Query.groups", "{ groups(filter: { belowGroups: [GROUP] }) { nodes { id } } }", &["group.read"]),
     row("Query.roles", "{ roles { nodes { id } totalCount } }", &["role.read"]),
-    row("Query.memberships", "{ memberships(filter: { users: [USER] }) { nodes { id } totalCount } }", &["membership.read", "user.read", "group.read"]),
+    row(
+        "Query.memberships",
+        "{ memberships(filter: { users: [USER] }) { nodes { id } totalCount } }",
+        &["membership.read", "user.read", "group.read"],
+    ),
     row("Query.grants", "{ grants(filter: { users: [USER] }) { nodes { id } totalCount } }", &["grant.read", "user.read", "role.read"]),
     row("Query.groupTree", "{ groupTree(rootId: GROUP) { nodes { group { id } parent { id } depth } truncated } }", &["group.read"]),
     row(
@@ -64,8 +59,16 @@ const ROWS: &[Row] = &[
     row("Viewer.user", "{ viewer { user { id } } }", &["user.read"]),
     row("Viewer.can", "{ viewer { can(actions: [\"policy.read\"]) { action allowed } } }", &["policy.read"]),
     row("Workspace.policy", "{ workspace { policy { id number name digest } } }", &["workspace.read", "policy.read"]),
-    row("Workspace.viewerCan", "{ workspace { viewerCan(actions: [\"workspace.update\"]) { allowed } } }", &["workspace.read", "workspace.update"]),
-    row("User.groups", "{ user(by: { id: USER }) { groups { nodes { id } totalCount } } }", &["user.read", "group.read", "membership.read"]),
+    row(
+        "Workspace.viewerCan",
+        "{ workspace { viewerCan(actions: [\"workspace.update\"]) { allowed } } }",
+        &["workspace.read", "workspace.update"],
+    ),
+    row(
+        "User.groups",
+        "{ user(by: { id: USER }) { groups { nodes { id } totalCount } } }",
+        &["user.read", "group.read", "membership.read"],
+    ),
     row("User.memberships", "{ user(by: { id: USER }) { memberships { nodes { id } } } }", &["user.read", "group.read", "membership.read"]),
     row("User.roles", "{ user(by: { id: USER }) { roles { nodes { id } totalCount } } }", &["user.read", "role.read", "grant.read"]),
     row("User.grants", "{ user(by: { id: USER }) { grants { nodes { id } } } }", &["user.read", "role.read", "grant.read"]),
@@ -74,28 +77,52 @@ const ROWS: &[Row] = &[
         "{ user(by: { id: USER }) { effectivePermissions { permission sources { limited role { id } within { id } } } } }",
         &["user.read", "role.read", "grant.read", "group.read"],
     ),
-    row("User.viewerCan", "{ user(by: { id: USER }) { viewerCan(actions: [\"user.update\"]) { allowed } } }", &["user.read", "user.update"]),
+    row(
+        "User.viewerCan",
+        "{ user(by: { id: USER }) { viewerCan(actions: [\"user.update\"]) { allowed } } }",
+        &["user.read", "user.update"],
+    ),
     row("Group.parent", "{ group(by: { id: CHILD }) { parent { id } } }", &["group.read"]),
     row("Group.ancestors", "{ group(by: { id: CHILD }) { ancestors { id } } }", &["group.read"]),
     row("Group.depth", "{ group(by: { id: CHILD }) { depth } }", &["group.read"]),
     row("Group.children", "{ group(by: { id: GROUP }) { children { nodes { id } totalCount } } }", &["group.read"]),
     row("Group.descendants", "{ group(by: { id: GROUP }) { descendants { nodes { id } totalCount } } }", &["group.read"]),
-    row("Group.members", "{ group(by: { id: GROUP }) { members { nodes { id } totalCount } } }", &["group.read", "user.read", "membership.read"]),
-    row("Group.memberships", "{ group(by: { id: GROUP }) { memberships { nodes { id } } } }", &["group.read", "user.read", "membership.read"]),
+    row(
+        "Group.members",
+        "{ group(by: { id: GROUP }) { members { nodes { id } totalCount } } }",
+        &["group.read", "user.read", "membership.read"],
+    ),
+    row(
+        "Group.memberships",
+        "{ group(by: { id: GROUP }) { memberships { nodes { id } } } }",
+        &["group.read", "user.read", "membership.read"],
+    ),
     row(
         "GroupMemberEdge.memberships",
         "{ group(by: { id: GROUP }) { members(scope: EFFECTIVE) { edges { memberships { id } } } } }",
         &["group.read", "user.read", "membership.read"],
     ),
-    row("Group.viewerCan", "{ group(by: { id: GROUP }) { viewerCan(actions: [\"membership.add\"]) { allowed } } }", &["group.read", "membership.add"]),
+    row(
+        "Group.viewerCan",
+        "{ group(by: { id: GROUP }) { viewerCan(actions: [\"membership.add\"]) { allowed } } }",
+        &["group.read", "membership.add"],
+    ),
     row("Role.grants", "{ role(by: { id: ROLE }) { grants { nodes { id } totalCount } } }", &["role.read", "user.read", "grant.read"]),
-    row("Role.viewerCan", "{ role(by: { id: ROLE }) { viewerCan(actions: [\"role.update\"]) { allowed } } }", &["role.read", "role.update"]),
+    row(
+        "Role.viewerCan",
+        "{ role(by: { id: ROLE }) { viewerCan(actions: [\"role.update\"]) { allowed } } }",
+        &["role.read", "role.update"],
+    ),
     row(
         "Membership.user",
         "{ node(id: MEMBERSHIP) { id ... on Membership { user { id userName } } } }",
         &["membership.read", "user.read", "group.read"],
     ),
-    row("Membership.group", "{ node(id: MEMBERSHIP) { id ... on Membership { group { id key } } } }", &["membership.read", "user.read", "group.read"]),
+    row(
+        "Membership.group",
+        "{ node(id: MEMBERSHIP) { id ... on Membership { group { id key } } } }",
+        &["membership.read", "user.read", "group.read"],
+    ),
     row(
         "Membership.viewerCan",
         "{ node(id: MEMBERSHIP) { id ... on Membership { viewerCan(actions: [\"membership.remove\"]) { allowed } } } }",
@@ -103,7 +130,11 @@ const ROWS: &[Row] = &[
     ),
     row("Grant.user", "{ node(id: GRANT) { id ... on Grant { user { id userName } } } }", &["grant.read", "user.read", "role.read"]),
     row("Grant.role", "{ node(id: GRANT) { id ... on Grant { role { id key } } } }", &["grant.read", "user.read", "role.read"]),
-    row("Grant.within", "{ node(id: GRANT) { id ... on Grant { within { id key } } } }", &["grant.read", "user.read", "role.read", "group.read"]),
+    row(
+        "Grant.within",
+        "{ node(id: GRANT) { id ... on Grant { within { id key } } } }",
+        &["grant.read", "user.read", "role.read", "group.read"],
+    ),
     row("Grant.grantedBy", "{ node(id: GRANT) { id ... on Grant { grantedBy { id } } } }", &["grant.read", "user.read", "role.read"]),
     row(
         "Grant.viewerCan",
@@ -283,7 +314,8 @@ fn each_operation_asks_for_just_its_actions() {
             let expected = host.graphql(&unlimited, &query, Json::Null).await;
             assert_eq!(expected.get("errors"), None, "{}: {query}", row.field);
             let limited = async |left_out: Option<&str>| {
-                let mut scopes: Vec<String> = row.actions.iter().filter(|action| Some(**action) != left_out).map(|action| (*action).to_owned()).collect();
+                let mut scopes: Vec<String> =
+                    row.actions.iter().filter(|action| Some(**action) != left_out).map(|action| (*action).to_owned()).collect();
                 // A token without scopes is not limited, so that one of no use here stands for none.
                 scopes.push("webhook.read".to_owned());
                 let token = host.token(&world, &Asker { person: Some(0), scopes: Some(scopes) }).await;

@@ -12,6 +12,7 @@
 
 mod arrows;
 mod costs;
+mod coverage;
 mod docs;
 mod gate;
 mod generated;
