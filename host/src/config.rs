@@ -82,6 +82,8 @@ pub enum LogFormat {
 pub struct Limits {
     /// Milliseconds that one request may take.
     pub request_ms: u64,
+    /// Milliseconds that one statement of a request may take in the database.
+    pub statement_ms: u64,
     /// Milliseconds in which a client must have sent its headers and body.
     pub read_ms: u64,
     /// Milliseconds that running requests are given at shutdown.

@@ -16,7 +16,7 @@ pub const fn wire(error: &Error) -> (u16, &'static str) {
         Error::Refused(_) => (422, "ACTIVATION_REFUSED"),
         Error::Policy(_) => (503, "POLICY_UNAVAILABLE"),
         Error::Store(_) => (500, "INTERNAL"),
-        Error::Deadline(_) => (503, "DEADLINE_EXCEEDED"),
+        Error::Deadline => (503, "DEADLINE_EXCEEDED"),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 use directory::{
@@ -57,7 +58,10 @@ impl Database {
             let made = std::fs::create_dir_all(&config.data);
             made.map_err(|error| Error::Invalid(format!("the data folder `{}` can not be made: {error}", config.data.display())))?;
         }
-        let options = storage::Options { connections: config.limits.database_connections };
+        let options = storage::Options {
+            connections: config.limits.database_connections,
+            statement_time: Duration::from_millis(config.limits.statement_ms),
+        };
         let database = storage::Database::open(&config.database_url(), options).await?;
         Ok(Self { store: Arc::new(database.clone()), database })
     }

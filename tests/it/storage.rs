@@ -4,6 +4,7 @@
 //! (`storage/world.rs`) under generated scopes, filters, orders and windows (`storage/cases.rs`).
 
 mod cases;
+mod deadlines;
 mod imports;
 mod lists;
 mod naive;
@@ -41,7 +42,7 @@ async fn backends() -> Vec<Backend> {
 }
 
 async fn open(url: &str) -> Arc<Database> {
-    let database = Database::open(url, Options { connections: 4 }).await.expect("the database opens");
+    let database = Database::open(url, Options { connections: 4, ..Options::default() }).await.expect("the database opens");
     assert!(!database.pending_migrations().await.expect("migrations are listed").is_empty());
     database.migrate().await.expect("the schema is made");
     database.migrate().await.expect("and made only once");

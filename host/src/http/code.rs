@@ -79,7 +79,7 @@ mod tests {
             Error::Refused(text()),
             Error::Policy(Failure::Unloadable(text())),
             Error::Store(text()),
-            Error::Deadline(1),
+            Error::Deadline,
         ] {
             let (status, name) = error::wire(&failure);
             assert_eq!(Code::named(name), Some(Code { name, status }), "{failure}");

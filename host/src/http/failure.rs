@@ -30,8 +30,8 @@ impl Failure {
         Self::new(Code::INTERNAL, "the server failed; quote the request id to its operator")
     }
 
-    pub(super) fn deadline(millis: u64) -> Self {
-        Self::from(&Error::Deadline(millis))
+    pub(super) fn deadline() -> Self {
+        Self::from(&Error::Deadline)
     }
 
     /// `{"error": {"code", "message", "requestId"}}`.

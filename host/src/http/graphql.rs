@@ -98,7 +98,7 @@ async fn answers(
 ) -> Result<Answers, Failure> {
     let caller = tokio::select! {
         caller = auth::caller(edge, headers, "graphql") => caller?,
-        () = deadline.as_mut() => return Err(Failure::deadline(edge.app.config.limits.request_ms)),
+        () = deadline.as_mut() => return Err(Failure::deadline()),
     };
     let subject = match caller {
         None => None,
@@ -144,7 +144,7 @@ impl Sender<'_> {
         let cost = admitted.cost;
         let mut answer = tokio::select! {
             answer = self.execute(operation, admitted) => answer?,
-            () = deadline => return Err(Failure::deadline(self.edge.app.config.limits.request_ms)),
+            () = deadline => return Err(Failure::deadline()),
         };
         answer.cost(cost);
         Ok(answer)

@@ -46,8 +46,8 @@ pub enum Error {
     #[error("the store failed: {0}")]
     Store(String),
     /// The request took too long.
-    #[error("the request ran into its deadline of {0} ms; ask for less at once")]
-    Deadline(u64),
+    #[error("the request took longer than the server allows; ask for less at once")]
+    Deadline,
 }
 
 impl From<Failure> for Error {

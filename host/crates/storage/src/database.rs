@@ -1,6 +1,6 @@
 //! Opening a database, its schema, and the transactions on it.
 
-use std::str::FromStr as _;
+use std::{str::FromStr as _, time::Duration};
 
 use directory::{Error, contract::Module};
 use sqlx::{
@@ -29,6 +29,8 @@ pub enum Database {
         readers: SqlitePool,
         /// The only connection that can.
         writer: SqlitePool,
+        /// How long one statement of a request may take; Postgres keeps this time itself.
+        statement_time: Duration,
     },
     /// A server, shared by many hosts.
     Postgres(PgPool),
@@ -39,11 +41,13 @@ pub enum Database {
 pub struct Options {
     /// Connections that read (SQLite) or that do anything (Postgres), at most.
     pub connections: u32,
+    /// How long one statement of a request may take.
+    pub statement_time: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { connections: 16 }
+        Self { connections: 16, statement_time: limits::STATEMENT_TIME }
     }
 }
 
@@ -73,13 +77,19 @@ impl Database {
         // The writer comes first: it makes the file and its write-ahead log, which readers then find.
         let writer = connect.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
         let writer = pool().max_connections(1).connect_with(writer).await.map_err(failed)?;
-        let readers = connect.pragma("query_only", "on");
-        let readers = pool().max_connections(options.connections).connect_with(readers).await.map_err(failed)?;
-        Ok(Self::Sqlite { readers, writer })
+        // Whatever ended the last statement of a view, the next user of its connection starts afresh.
+        let readers = pool().max_connections(options.connections).after_release(|connection, _| {
+            Box::pin(async move {
+                connection.lock_handle().await?.remove_progress_handler();
+                Ok(true)
+            })
+        });
+        let readers = readers.connect_with(connect.pragma("query_only", "on")).await.map_err(failed)?;
+        Ok(Self::Sqlite { readers, writer, statement_time: options.statement_time })
     }
 
     async fn open_postgres(url: &str, options: Options) -> Result<Self, Error> {
-        let statement_timeout = limits::STATEMENT_TIME.as_millis().to_string();
+        let statement_timeout = options.statement_time.as_millis().to_string();
         // A generic plan serves a scope of two hundred rows and one of a million alike, and so one of them badly. Compiling a
         // plan to machine code takes longer than any page.
         let connect = PgConnectOptions::from_str(url).map_err(|error| invalid_url(&error))?.options([
@@ -125,7 +135,7 @@ impl Database {
     /// Waits until every connection is back, and closes them.
     pub async fn close(&self) {
         match self {
-            Self::Sqlite { readers, writer } => {
+            Self::Sqlite { readers, writer, .. } => {
                 readers.close().await;
                 writer.close().await;
             }

@@ -2,8 +2,6 @@
 
 use directory::Error;
 
-use crate::limits;
-
 /// Unique rules: Postgres names the index, SQLite the columns.
 const UNIQUE: &[(&str, &str, &str)] = &[
     ("workspaces_key_key_key", "workspaces.key_key", "the workspace key"),
@@ -29,15 +27,10 @@ pub(crate) fn failed(error: sqlx::Error) -> Error {
         return Error::Taken(taken.to_owned());
     }
     match &error {
-        sqlx::Error::Database(database) if database.code().as_deref() == Some(QUERY_CANCELED) => overdue(),
+        sqlx::Error::Database(database) if database.code().as_deref() == Some(QUERY_CANCELED) => Error::Deadline,
         sqlx::Error::PoolTimedOut => Error::Store("no connection became free in time; try again, or allow more connections".to_owned()),
         _ => Error::Store(error.to_string()),
     }
-}
-
-/// A statement took longer than it may.
-pub(crate) fn overdue() -> Error {
-    Error::Deadline(limits::STATEMENT_TIME.as_millis().try_into().unwrap_or(u64::MAX))
 }
 
 /// What is taken, if a unique rule was broken.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Time that one statement of a snapshot may take; an import's may take any.
+/// Time that one statement of a snapshot may take where nobody says; an import's may take any.
 pub const STATEMENT_TIME: Duration = Duration::from_secs(5);
 /// Instructions of SQLite after which a statement looks whether its time is over.
 pub const STOP_OPERATIONS: i32 = 10_000;

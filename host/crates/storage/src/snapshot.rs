@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -17,7 +18,8 @@ use directory::{
 };
 
 use crate::{
-    error::{failed, overdue},
+    Database,
+    error::failed,
     exec::{Row, Tx},
     facts, limits, list, lookup, policy,
     sql::Sql,
@@ -28,38 +30,51 @@ pub(crate) struct View {
     pub(crate) workspace: WorkspaceId,
     tx: Tx,
     statements: u64,
-    /// Set while a statement of SQLite is to end, which has no timeout of its own.
+    /// For SQLite, which has no timeout of its own.
+    clock: Option<Clock>,
+}
+
+/// Ends statements of SQLite: at their deadline, and when nobody waits for the answer any more.
+struct Clock {
+    statement_time: Duration,
+    /// Set while a running statement is to end.
     stop: Arc<AtomicBool>,
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        // A request that was given up leaves its statement running; the pool waits for its end.
+        self.stop.store(true, Ordering::Relaxed);
+    }
 }
 
 impl View {
     /// A view of a workspace, which may not be there.
-    pub(crate) async fn open(workspace: WorkspaceId, mut tx: Tx) -> Result<Self, Error> {
-        let stop = Arc::new(AtomicBool::new(false));
-        if let Tx::Sqlite(tx) = &mut tx {
-            let stop = stop.clone();
+    pub(crate) async fn open(workspace: WorkspaceId, database: &Database) -> Result<Self, Error> {
+        let mut tx = database.begin_read().await?;
+        let mut clock = None;
+        if let (Tx::Sqlite(tx), Database::Sqlite { statement_time, .. }) = (&mut tx, database) {
+            let stop = Arc::new(AtomicBool::new(false));
+            clock = Some(Clock { statement_time: *statement_time, stop: stop.clone() });
             let goes_on = move || !stop.load(Ordering::Relaxed);
             tx.lock_handle().await.map_err(failed)?.set_progress_handler(limits::STOP_OPERATIONS, goes_on);
         }
-        Ok(Self { workspace, tx, statements: 0, stop })
+        Ok(Self { workspace, tx, statements: 0, clock })
     }
 
     /// Every row of a statement.
     pub(crate) async fn fetch(&mut self, sql: Sql) -> Result<Vec<Row>, Error> {
         self.statements += 1;
-        if !self.is_sqlite() {
-            // Postgres keeps the time itself.
-            return self.tx.fetch(sql).await;
-        }
         let mut answer = pin!(self.tx.fetch(sql));
-        if let Ok(answer) = tokio::time::timeout(limits::STATEMENT_TIME, &mut answer).await {
+        let Some(clock) = &self.clock else { return answer.await };
+        if let Ok(answer) = tokio::time::timeout(clock.statement_time, &mut answer).await {
             return answer;
         }
         // The connection is only of use again when the statement has ended.
-        self.stop.store(true, Ordering::Relaxed);
+        clock.stop.store(true, Ordering::Relaxed);
         let _ = answer.await;
-        self.stop.store(false, Ordering::Relaxed);
-        Err(overdue())
+        clock.stop.store(false, Ordering::Relaxed);
+        Err(Error::Deadline)
     }
 
     pub(crate) const fn is_sqlite(&self) -> bool {

@@ -30,7 +30,7 @@ const PING: &str = "select 1";
 #[async_trait]
 impl Store for Database {
     async fn snapshot(&self, workspace: WorkspaceId) -> Result<Option<Box<dyn Snapshot>>, Error> {
-        let mut view = View::open(workspace, self.begin_read().await?).await?;
+        let mut view = View::open(workspace, self).await?;
         let found = view.fetch(sql!(EXISTS, workspace).fixed()).await?;
         Ok(if found.is_empty() { None } else { Some(Box::new(view)) })
     }

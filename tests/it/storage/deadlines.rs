@@ -1,0 +1,45 @@
+//! A statement that ends too late, or that nobody waits for any more, takes nothing along.
+
+use std::{pin::pin, task::Poll, time::Duration};
+
+use directory::{Error, store::Store as _};
+use rand::{SeedableRng as _, rngs::SmallRng};
+use storage::{Database, Options};
+
+use super::{backends, cases::Asker, world::Plan};
+
+#[tokio::test]
+async fn a_connection_is_of_use_after_a_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("directory.db").display());
+    let patient = Database::open(&url, Options { connections: 1, ..Options::default() }).await.unwrap();
+    patient.migrate().await.unwrap();
+    let workspace = Plan::generate(1).import(&patient).await.id.unwrap();
+    let hasty = Database::open(&url, Options { connections: 1, statement_time: Duration::ZERO }).await.unwrap();
+    for _ in 0..3 {
+        let late = hasty.snapshot(workspace).await.map(|found| found.is_some());
+        assert!(matches!(late, Err(Error::Deadline)), "{late:?}");
+        assert_eq!(hasty.workspaces().await.unwrap().len(), 1, "what has no deadline does not end at that of another");
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_is_given_up_leaves_the_connection_free() {
+    for backend in backends().await {
+        let world = Plan::generate(1).import(&backend.store).await;
+        let list = Asker { world: &world, rng: SmallRng::seed_from_u64(1) }.users();
+        let open = async || backend.store.snapshot(world.id.unwrap()).await.unwrap().unwrap();
+        let expected = open().await.count_users(&list).await.unwrap();
+        // More of them than there are connections.
+        for _ in 0..20 {
+            let mut snapshot = open().await;
+            {
+                let mut answer = pin!(snapshot.count_users(&list));
+                let begun = std::future::poll_fn(|context| Poll::Ready(answer.as_mut().poll(context).is_pending())).await;
+                assert!(begun, "{}: an answer that was there at once can not be given up", backend.name);
+            }
+            drop(snapshot);
+            assert_eq!(open().await.count_users(&list).await.unwrap(), expected, "{}", backend.name);
+        }
+    }
+}
