@@ -20,7 +20,7 @@ mod scalar;
 mod user;
 mod workspace;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::{Context, EmptyMutation, EmptySubscription, ErrorExtensions as _, ID, Object, OneofObject};
 use directory::{
@@ -55,6 +55,28 @@ pub struct RequestContext {
     pub directory: Option<Arc<Directory>>,
     /// Encrypts positions.
     pub cursors: Cursors,
+    /// Which pages the scan cap made short.
+    pub scan_capped: ScanCapped,
+}
+
+/// The paths of the connections whose page is short because the policy's scope is a superset, and the scan for visible rows reached
+/// its cap. Clones share what they know.
+#[derive(Clone, Debug, Default)]
+pub struct ScanCapped(Arc<Mutex<Vec<serde_json::Value>>>);
+
+impl ScanCapped {
+    fn note(&self, path: serde_json::Value) {
+        let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+
+    /// The paths, as errors write them.
+    #[must_use]
+    pub fn paths(&self) -> Vec<serde_json::Value> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Builds the schema. Documents are limited before it sees them, by [`limits`].

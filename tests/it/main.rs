@@ -23,4 +23,5 @@ mod import;
 mod oracle;
 mod organisations;
 mod pairs;
+mod scan;
 mod storage;

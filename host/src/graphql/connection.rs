@@ -34,8 +34,10 @@ impl<T: Listed> Connection<T> {
         Ok(Self { fan: Arc::new(Fan::load(directory, ask).await?), parent: 0 })
     }
 
-    /// The rows with their cursors.
-    pub(super) fn rows(&self, cursors: &Cursors) -> Vec<(String, Member<T>)> {
+    /// The rows with their cursors; for a field of the connection.
+    pub(super) fn rows(&self, context: &Context<'_>) -> Vec<(String, Member<T>)> {
+        self.tell_of_the_cap(context);
+        let cursors = cursors(context);
         let order = self.fan.order();
         let workspace = self.fan.level.directory.subject().workspace;
         let rows = self.fan.pages.get(self.parent).map(|page| page.rows.as_slice()).unwrap_or_default();
@@ -45,12 +47,23 @@ impl<T: Listed> Connection<T> {
 
     /// Never null: a failure is an error at its path beside `false`.
     pub(super) async fn page_info(&self, context: &Context<'_>) -> PageInfo {
+        self.tell_of_the_cap(context);
         let info = self.place(&cursors(context)).await;
         info.unwrap_or_else(|error| {
             let error = failure(&error);
             context.add_error(context.set_error_path(error.into_server_error(context.item.pos)));
             PageInfo { has_next_page: false, has_previous_page: false, start_cursor: None, end_cursor: None }
         })
+    }
+
+    /// Says in the answer's extensions that the scan cap made this page short, if it did.
+    fn tell_of_the_cap(&self, context: &Context<'_>) {
+        let capped = self.fan.pages.get(self.parent).is_some_and(|page| page.scan_capped.is_some());
+        if let (true, Ok(request)) = (capped, context.data::<RequestContext>()) {
+            // The field that is being resolved is one of the connection's.
+            let path = context.path_node.as_ref().and_then(|field| serde_json::to_value(field.parent?).ok());
+            request.scan_capped.note(path.unwrap_or_default());
+        }
     }
 
     async fn place(&self, cursors: &Cursors) -> Result<PageInfo, Error> {
@@ -61,12 +74,14 @@ impl<T: Listed> Connection<T> {
         let mut start = rows.first().map(|(keyset, _)| keyset);
         let mut end = rows.last().map(|(keyset, _)| keyset);
         // Where the scan cap made the page short, paging goes on from where the scan stopped.
-        let has_next_page = self.fan.neighbours(self.parent, Side::After).await?;
         if let Some(capped) = page.and_then(|page| page.scan_capped.as_ref()) {
-            if has_next_page { end = Some(capped) } else { start = Some(capped) }
+            match self.fan.end() {
+                End::Front => end = Some(capped),
+                End::Back => start = Some(capped),
+            }
         }
         Ok(PageInfo {
-            has_next_page,
+            has_next_page: self.fan.neighbours(self.parent, Side::After).await?,
             has_previous_page: self.fan.neighbours(self.parent, Side::Before).await?,
             start_cursor: start.map(|keyset| cursors.seal(workspace, &order, keyset)),
             end_cursor: end.map(|keyset| cursors.seal(workspace, &order, keyset)),
@@ -153,12 +168,12 @@ macro_rules! connection {
             /// The rows with their cursors.
             async fn edges(&self, context: &Context<'_>) -> Vec<$edge> {
                 let edge = |(cursor, member)| $edge { cursor, node: $node(member) };
-                self.0.rows(&cursors(context)).into_iter().map(edge).collect()
+                self.0.rows(context).into_iter().map(edge).collect()
             }
 
             /// The rows.
             async fn nodes(&self, context: &Context<'_>) -> Vec<$node> {
-                self.0.rows(&cursors(context)).into_iter().map(|(_, member)| $node(member)).collect()
+                self.0.rows(context).into_iter().map(|(_, member)| $node(member)).collect()
             }
 
             /// Where the page stands.

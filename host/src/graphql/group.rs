@@ -300,12 +300,12 @@ impl GroupMemberConnection {
     async fn edges(&self, context: &Context<'_>) -> Vec<GroupMemberEdge> {
         let group = self.members.groups.get(self.parent).copied();
         let edge = |(cursor, member)| GroupMemberEdge { cursor, node: UserNode(member), group, members: self.members.clone() };
-        self.page().rows(&cursors(context)).into_iter().map(edge).collect()
+        self.page().rows(context).into_iter().map(edge).collect()
     }
 
     /// The members.
     async fn nodes(&self, context: &Context<'_>) -> Vec<UserNode> {
-        self.page().rows(&cursors(context)).into_iter().map(|(_, member)| UserNode(member)).collect()
+        self.page().rows(context).into_iter().map(|(_, member)| UserNode(member)).collect()
     }
 
     /// Where the page stands.

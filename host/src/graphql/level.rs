@@ -199,6 +199,11 @@ impl<T: Listed> Fan<T> {
         T::order(&self.ask).0
     }
 
+    /// From which end the pages are filled.
+    pub(super) fn end(&self) -> End {
+        T::window(&mut self.ask.clone()).end
+    }
+
     /// The count of one parent's list, counted once for all parents.
     pub(super) async fn count(&self, parent: usize) -> Result<Count, Error> {
         let count = || async { T::count(&self.level.directory, self.ask.clone()).await.map(Arc::new) };

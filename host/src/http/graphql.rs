@@ -16,7 +16,7 @@ use tokio::time::{Sleep, sleep};
 use super::{Edge, Failure, auth, body, code::Code, id, limits::GRAPHQL_BYTES, request_id::RequestId};
 use crate::{
     config::Mode,
-    graphql::{RequestContext, limits, order::DocumentOrder},
+    graphql::{RequestContext, ScanCapped, limits, order::DocumentOrder},
 };
 use answer::{Answer, Suggestions};
 use media::Media;
@@ -183,9 +183,9 @@ impl Sender<'_> {
             Some(subject) => Some(Arc::new(app.gate.open(subject.clone(), app.clock.now()).await?)),
             None => None,
         };
-        let mut request = async_graphql::Request::new("")
-            .variables(operation.variables)
-            .data(RequestContext { directory: directory.clone(), cursors: app.cursors.clone() });
+        let scan_capped = ScanCapped::default();
+        let context = RequestContext { directory: directory.clone(), cursors: app.cursors.clone(), scan_capped: scan_capped.clone() };
+        let mut request = async_graphql::Request::new("").variables(operation.variables).data(context);
         let order = DocumentOrder::of(&admitted.document, operation.name.as_deref());
         request.operation_name = operation.name;
         request.set_parsed_query(admitted.document);
@@ -195,6 +195,10 @@ impl Sender<'_> {
         response.data = order.apply(response.data);
         response.errors.sort_by_key(|error| error.locations.first().map(|at| (at.line, at.column)));
         let mut answer = Answer::executed(response, suggestions);
+        let capped = scan_capped.paths();
+        if !capped.is_empty() {
+            answer.extend("scanCapped", capped.into());
+        }
         if let Some(directory) = directory.filter(|_| self.explain)
             && let Some(policy) = explain(&directory).await
         {

@@ -266,8 +266,11 @@ impl Directory {
     async fn refill<R: Listable>(&self, mut list: List<R::Among, R::Predicate, R::Sort>, rows: usize) -> Result<Page<R>, Error> {
         let mut page = Page { rows: Vec::new(), more: false, scan_capped: None };
         let mut scanned = 0;
+        // Each attempt doubles: most pages fill at once, and one that is all but empty still takes few statements and calls.
+        let mut attempt = (2 * rows).max(64);
         loop {
-            let wanted = (2 * rows).max(64).min(limits::SCAN_ROWS - scanned);
+            let wanted = attempt.min(limits::SCAN_ROWS - scanned);
+            attempt = (2 * attempt).min(limits::CHECK_ROWS);
             list.window.rows = wanted;
             let found = R::list(self.snapshot.lock().await.as_mut(), &list).await?;
             let exhausted = found.len() < wanted;
