@@ -10,3 +10,4 @@ pub(crate) mod guest;
 mod image;
 mod serve;
 mod uploads;
+mod wasi;

@@ -7,6 +7,7 @@ use wasmtime::{ResourceLimiter, Store, Trap, WasmBacktrace};
 use crate::{
     bindings::{Decide, Policy, PolicyPre},
     limits,
+    wasi::{Refused, Wasi},
 };
 
 /// A guest with a store of its own. Dropping it frees its place in the pool.
@@ -31,7 +32,7 @@ pub(crate) struct Allowance {
 impl Guest {
     /// A guest that is instantiated by its first call, on that call's fuel.
     pub(crate) fn new(module: PolicyPre<Limiter>, memory_bytes: usize, place: OwnedSemaphorePermit) -> Self {
-        let mut store = Store::new(module.engine(), Limiter { memory_bytes });
+        let mut store = Store::new(module.engine(), Limiter { memory_bytes, wasi: Wasi::default() });
         store.limiter(|limiter| limiter);
         Self { store, module, policy: None, _place: place }
     }
@@ -60,16 +61,23 @@ impl Guest {
         Ok(answer)
     }
 
+    /// What the calls since the last time wrote to standard output and error.
+    pub(crate) fn output(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.store.data_mut().wasi.output)
+    }
+
     /// What the last call left of its fuel.
     pub(crate) fn fuel_left(&self) -> u64 {
         self.store.get_fuel().unwrap_or_default()
     }
 }
 
-/// Holds all memories of a guest together below its limit.
+/// What the host keeps of a guest: holds all its memories together below their limit.
 pub(crate) struct Limiter {
     /// What may still be taken.
     memory_bytes: usize,
+    /// For the calls of WASI that are answered.
+    pub(crate) wasi: Wasi,
 }
 
 impl ResourceLimiter for Limiter {
@@ -100,6 +108,9 @@ impl ResourceLimiter for Limiter {
 
 /// The failure, if it was the guest's code that failed.
 fn trapped(error: &wasmtime::Error, allowance: Allowance) -> Option<Failure> {
+    if let Some(refused) = error.downcast_ref::<Refused>() {
+        return Some(Failure::Trap(refused.to_string()));
+    }
     match error.downcast_ref::<Trap>()? {
         Trap::OutOfFuel => Some(Failure::Fuel(allowance.fuel)),
         trap => {

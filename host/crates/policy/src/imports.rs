@@ -1,18 +1,21 @@
-//! What a module may import: the contract's types, which are no code, and nothing else.
+//! What a module may import: the contract's types, which are no code, and the part of WASI that is answered with nothing ([`wasi`]).
 //!
-//! A policy is a pure function, so there is nothing that it could ask of the host. Toolchains that bring WASI in can all be told
-//! to leave it out; the refusal says how.
+//! A policy is a pure function, so there is nothing that it could ask of the host. Toolchains that bring more of WASI in can all be
+//! told to leave it out; the refusal says how.
 
-use crate::bindings::TYPES;
+use crate::{bindings::TYPES, wasi};
 
 /// Why the imports are refused, each import named and each with its remedy; empty if they are not.
 pub(crate) fn reasons(imports: &[String]) -> Vec<String> {
-    let (system, foreign): (Vec<_>, Vec<_>) =
-        imports.iter().map(String::as_str).filter(|import| *import != TYPES).partition(|import| import.starts_with("wasi:"));
+    let (system, foreign): (Vec<_>, Vec<_>) = imports
+        .iter()
+        .map(String::as_str)
+        .filter(|import| *import != TYPES && !wasi::serves(import))
+        .partition(|import| import.starts_with("wasi:"));
     let mut reasons = Vec::new();
     if !system.is_empty() {
         reasons.push(format!(
-            "the module imports `{}`, but a policy has no system around it; build JavaScript with componentize-js and \
+            "the module imports `{}`, but a policy has no files, network or processes; build JavaScript with componentize-js and \
              `disableFeatures: ['random', 'stdio', 'clocks', 'http', 'fetch-event']`, Python with `componentize-py --stub-wasi`, \
              Rust for `wasm32-unknown-unknown`",
             system.join("`, `")
@@ -31,10 +34,17 @@ mod tests {
 
     #[test]
     fn every_import_but_the_types_is_named_with_its_remedy() {
-        let imports = ["wasi:cli/exit@0.2.6", TYPES, "acme:tools/clock", "wasi:io/poll@0.2.6", "bailiwick:policy/types@2.0.0"];
+        let imports = [
+            "wasi:filesystem/types@0.2.6",
+            TYPES,
+            "wasi:io/poll@0.2.6",
+            "acme:tools/clock",
+            "wasi:http/types@0.2.6",
+            "bailiwick:policy/types@2.0.0",
+        ];
         let reasons = reasons(&imports.map(str::to_owned));
         let expected = [
-            ("`wasi:cli/exit@0.2.6`, `wasi:io/poll@0.2.6`", "--stub-wasi"),
+            ("`wasi:filesystem/types@0.2.6`, `wasi:http/types@0.2.6`", "--stub-wasi"),
             ("`acme:tools/clock`", "remove it"),
             ("`bailiwick:policy/types@2.0.0`", TYPES),
         ];
@@ -45,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn the_types_are_no_import() {
-        assert_eq!(reasons(&[TYPES.to_owned()]), Vec::<String>::new());
+    fn the_types_and_what_is_answered_with_nothing_are_no_imports() {
+        assert_eq!(reasons(&[TYPES.to_owned(), "wasi:cli/stdout@0.2.6".to_owned()]), Vec::<String>::new());
     }
 }

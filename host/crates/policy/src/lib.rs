@@ -8,7 +8,7 @@
 //!
 //! # What it must never do
 //! - Decide. A failure is handed up as a failure, and never becomes an answer.
-//! - Lend a guest anything: no clock, no randomness, no files, no network, no memory of an earlier request.
+//! - Lend a guest anything: no clock that runs, no randomness, no files, no network, no memory of an earlier request.
 //! - Run a call without fuel, a memory limit and a limit on its answer, or on an async worker.
 //! - Load compiled code that came from outside. Only bytes of WebAssembly come in, and they are always compiled here.
 //!
@@ -36,6 +36,7 @@ mod probe;
 mod sandbox;
 mod session;
 mod validate;
+mod wasi;
 mod worker;
 
 pub use engine::SandboxConfig;

@@ -80,6 +80,15 @@ pub const NAME_BYTES: usize = 256;
 /// Bytes of a text in an answer: reasons, summaries, values.
 pub const TEXT_BYTES: usize = 4 * 1024;
 
+/// Fuel of a call of WASI that is answered, about what it takes.
+pub const WASI_CALL_FUEL: u64 = 1_000;
+/// Fuel of a handle of WASI.
+pub const WASI_HANDLE_FUEL: u64 = 100_000;
+/// Random bytes that one call of WASI gives.
+pub const RANDOM_BYTES: u64 = 64 * 1024;
+/// Bytes of a guest's output in one call that reach the log.
+pub const OUTPUT_BYTES: usize = 4 * 1024;
+
 /// Imports that a refusal names.
 pub const NAMED_IMPORTS: usize = 64;
 /// Bytes of a guest's own words that the host repeats in an error.

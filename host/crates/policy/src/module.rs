@@ -16,6 +16,7 @@ use crate::{
     guest::{Limiter, shortened},
     imports, limits,
     outline::outline,
+    wasi,
 };
 
 /// Every reason why bytes cannot be run, each with its remedy.
@@ -68,6 +69,7 @@ fn instance(engine: &Engine, component: &[u8]) -> wasmtime::Result<InstancePre<L
     let component = Component::from_binary(engine, component)?;
     let mut linker = Linker::new(engine);
     linker.instance(TYPES)?;
+    wasi::define(engine, &component, &mut linker)?;
     linker.instantiate_pre(&component)
 }
 

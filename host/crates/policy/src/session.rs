@@ -18,7 +18,7 @@ use crate::{
     bindings::PolicyPre,
     convert,
     fuel::{FuelBudget, context_bytes},
-    guest::{Allowance, Guest, Limiter},
+    guest::{Allowance, Guest, Limiter, shortened},
     limits,
     worker::Workers,
 };
@@ -58,6 +58,8 @@ struct Size {
 struct Ran<Answer> {
     outcome: Result<(Box<Guest>, Answer), Failure>,
     fuel: u64,
+    /// What the guest wrote to its standard output and error.
+    output: Vec<u8>,
 }
 
 impl GuestSession {
@@ -141,12 +143,17 @@ impl GuestSession {
         let job = move || {
             let outcome = call(&mut guest, allowance);
             let fuel = allowance.fuel.saturating_sub(guest.fuel_left());
-            Ran { outcome: outcome.map(|answer| (guest, answer)), fuel }
+            let output = guest.output();
+            Ran { outcome: outcome.map(|answer| (guest, answer)), fuel, output }
         };
         let ran = self.runtime.workers.run(job).await;
         let ran = ran.map_err(|_| Failure::Unloadable("the sandbox failed while it ran the policy".to_owned()))?;
         self.cost.calls += 1;
         self.cost.fuel = self.cost.fuel.saturating_add(ran.fuel);
+        if !ran.output.is_empty() {
+            let output = shortened(&String::from_utf8_lossy(&ran.output), limits::OUTPUT_BYTES);
+            tracing::debug!(output, "a policy wrote");
+        }
         ran.outcome
     }
 
