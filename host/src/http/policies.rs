@@ -118,7 +118,7 @@ async fn respond(edge: &Edge, subject: Subject, change: Change) -> Result<Respon
 }
 
 async fn within<T>(millis: u64, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::time::timeout(Duration::from_millis(millis), work).await.unwrap_or_else(|_| Err(Failure::deadline(millis)))
+    tokio::time::timeout(Duration::from_millis(millis), work).await.unwrap_or_else(|_| Err(Failure::deadline()))
 }
 
 async fn subject(edge: &Edge, request: &Request) -> Result<Subject, Failure> {

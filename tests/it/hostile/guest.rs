@@ -123,7 +123,7 @@ impl Guest {
         let package = resolve.push_source("policy.wit", &self.wit).unwrap();
         let world = resolve.select_world(&[package], Some("policy")).unwrap();
         let mut module = self.core();
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
         module
     }
 

@@ -18,6 +18,6 @@ pub(crate) fn componentize(module: &[u8]) -> Result<Vec<u8>, String> {
     if described.is_none() {
         return Err(refused("it does not say which contract it was built against"));
     }
-    let encoded = ComponentEncoder::default().validate(true).module(module).and_then(|encoder| encoder.encode());
+    let encoded = ComponentEncoder::default().validate(true).module(module).and_then(|mut encoder| encoder.encode());
     encoded.map_err(|error| refused(&format!("{error:#}")))
 }
