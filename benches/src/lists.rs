@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use bailiwick::{
     config::{Config, Layers},
-    graphql::{self, Cursors, RequestContext, Schema},
+    graphql::{self, Cursors, RequestContext, ScanCapped, Schema},
     wiring,
 };
 use directory::{
@@ -83,7 +83,7 @@ async fn count(schema: &Schema, gate: &Arc<Gate>, workspace: WorkspaceId, user: 
 async fn execute(schema: &Schema, gate: &Arc<Gate>, workspace: WorkspaceId, user: UserId, document: &str) -> Result<String> {
     let subject = Subject { workspace, actor: Actor::User(user), scopes: None, via: "graphql" };
     let directory = Arc::new(gate.open(subject, Timestamp(1_700_000_000_000_000)).await?);
-    let context = RequestContext { directory: Some(directory), cursors: Cursors::new(&[1; 32]) };
+    let context = RequestContext { directory: Some(directory), cursors: Cursors::new(&[1; 32]), scan_capped: ScanCapped::default() };
     let response = schema.execute(async_graphql::Request::new(document).data(context)).await;
     ensure!(response.errors.is_empty(), "{:?}", response.errors);
     Ok(serde_json::to_string(&response)?)

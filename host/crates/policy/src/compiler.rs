@@ -1,7 +1,12 @@
 //! Compiles on a thread of its own, one module at a time.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
+use directory::contract::Digest;
 use tokio::{
     sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit},
     time::timeout,
@@ -20,7 +25,10 @@ use crate::{
 /// A lane of compilations. A sandbox has two, so that an upload never holds up a request that needs a module loaded.
 pub(crate) struct Compiler {
     engine: Engine,
+    /// Detached: a compilation can not be stopped, and the end of the process need not wait for it.
     worker: Workers,
+    /// What was compiled last, for whoever asks again after having waited in vain.
+    last: Arc<std::sync::Mutex<Option<(Digest, PolicyPre<Limiter>)>>>,
     turn: Mutex<()>,
     queue: Semaphore,
     module_bytes: usize,
@@ -38,7 +46,8 @@ impl Compiler {
     pub(crate) fn start(name: &str, engine: &Engine, config: &SandboxConfig, queue: usize) -> io::Result<Self> {
         Ok(Self {
             engine: engine.clone(),
-            worker: Workers::start(name, 1, limits::COMPILER_THREAD_STACK_BYTES)?,
+            worker: Workers::start(name, 1, limits::COMPILER_THREAD_STACK_BYTES)?.detached(),
+            last: Arc::default(),
             turn: Mutex::new(()),
             queue: Semaphore::new(queue),
             module_bytes: config.module_bytes,
@@ -54,10 +63,19 @@ impl Compiler {
         Ok(Turn { _turn: turn, _waiting: waiting })
     }
 
-    /// Compiles. What nobody waits for any longer still runs to its end, and the next turn begins after it.
-    pub(crate) async fn compile(&self, _turn: &Turn<'_>, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Reasons> {
-        let (engine, limit_bytes) = (self.engine.clone(), self.module_bytes);
-        let compiled = self.worker.run(move || compile(&engine, &bytes, limit_bytes));
+    /// Compiles the bytes of that digest. What has begun runs to its end even when nobody waits any longer: then the next turn begins
+    /// after it, and one for the same bytes ends with it.
+    pub(crate) async fn compile(&self, _turn: &Turn<'_>, digest: Digest, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Reasons> {
+        let (engine, limit_bytes, last) = (self.engine.clone(), self.module_bytes, Arc::clone(&self.last));
+        let compiled = self.worker.run(move || {
+            let known = last.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some((_, compiled)) = known.filter(|(known, _)| *known == digest) {
+                return Ok(compiled);
+            }
+            let compiled = compile(&engine, &bytes, limit_bytes)?;
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some((digest, compiled.clone()));
+            Ok(compiled)
+        });
         match timeout(self.patience(), compiled).await {
             Ok(Ok(compiled)) => compiled,
             Ok(Err(Lost)) => Err(vec!["the compiler failed on the module; build it with another version of its tools".to_owned()]),
@@ -93,7 +111,7 @@ mod tests {
         let (release, held) = std::sync::mpsc::channel::<()>();
         compiler.worker.send(move || held.recv().unwrap_or_default());
         let turn = compiler.turn().await.unwrap();
-        let reasons = compiler.compile(&turn, Arc::from([])).await.err().unwrap();
+        let reasons = compiler.compile(&turn, Digest([0; 32]), Arc::from([])).await.err().unwrap();
         assert_eq!(reasons, ["compiling takes longer than 20 ms; make the module smaller"]);
         drop(release);
     }

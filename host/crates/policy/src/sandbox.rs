@@ -82,9 +82,9 @@ impl Sandbox {
     }
 
     /// Compiles an upload, when its turn comes.
-    pub(crate) async fn compile(&self, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Reasons> {
+    pub(crate) async fn compile(&self, digest: Digest, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Reasons> {
         let turn = self.uploads.turn().await.map_err(|crowded| vec![crowded])?;
-        self.uploads.compile(&turn, bytes).await
+        self.uploads.compile(&turn, digest, bytes).await
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
@@ -114,7 +114,7 @@ impl directory::contract::Engine for Sandbox {
         if self.digest(&module.bytes).await.ok() != Some(module.digest) {
             return Err(Failure::Unloadable(format!("the stored bytes of module {} are not its own", module.digest)));
         }
-        let compiled = self.loads.compile(&turn, Arc::clone(&module.bytes)).await;
+        let compiled = self.loads.compile(&turn, module.digest, Arc::clone(&module.bytes)).await;
         let compiled = compiled.map_err(|reasons| Failure::Unloadable(reasons.join("; ")))?;
         let manifest = Arc::new(GuestSession::new(self.runtime(), compiled.clone()).describe().await?);
         self.keep(module.digest, compiled, Arc::clone(&manifest));

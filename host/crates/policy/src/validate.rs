@@ -21,7 +21,7 @@ pub(crate) async fn validate(sandbox: &Sandbox, bytes: &[u8], settings: &str) ->
     let upload = Arc::from(bytes);
     let digest = sandbox.digest(&upload).await.unwrap_or_else(|Lost| module::digest(bytes));
     let mut validation = Validation { digest, manifest: None, reasons: Vec::new(), fuel_per_row: Vec::new() };
-    let module = match sandbox.compile(upload).await {
+    let module = match sandbox.compile(digest, upload).await {
         Ok(module) => module,
         Err(reasons) => {
             validation.reasons = reasons;

@@ -44,14 +44,22 @@ impl Workers {
         Ok(Self { jobs: Some(sender), threads })
     }
 
+    /// The same threads, for which a drop does not wait: they end with the job that they are at, or with the process.
+    pub(crate) fn detached(mut self) -> Self {
+        self.threads.clear();
+        self
+    }
+
     /// Runs `job` on one of the threads and waits for its result.
     ///
-    /// The job runs to its end even when nobody waits any longer.
+    /// A job that has begun runs to its end even when nobody waits any longer; one that has not is left out.
     pub(crate) async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Lost> {
         let (answer, waiting) = oneshot::channel();
         self.send(move || {
-            // A caller that has gone away drops what it would have received; there is nobody to tell.
-            drop(answer.send(job()));
+            if !answer.is_closed() {
+                // A caller that has gone away drops what it would have received; there is nobody to tell.
+                drop(answer.send(job()));
+            }
         });
         waiting.await.map_err(|_| Lost)
     }
@@ -109,6 +117,33 @@ mod tests {
         let lost = workers.run(|| -> u32 { panic!("on purpose") }).await;
         assert!(matches!(lost, Err(Lost)));
         assert_eq!(workers.run(|| 7).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_is_not_begun() {
+        let workers = Workers::start("test", 1, 1 << 20).unwrap();
+        let (release, held) = channel::<()>();
+        workers.send(move || held.recv().unwrap_or_default());
+        let (begun, count) = channel();
+        let abandoned = workers.run(move || begun.send(()).unwrap_or_default());
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(10), abandoned).await.is_err());
+        drop(release);
+        drop(workers);
+        assert_eq!(count.iter().count(), 0);
+    }
+
+    #[test]
+    fn a_detached_pool_is_dropped_while_it_works() {
+        let (release, held) = channel::<()>();
+        let (done, finished) = channel();
+        let workers = Workers::start("test", 1, 1 << 20).unwrap().detached();
+        workers.send(move || {
+            held.recv().unwrap_or_default();
+            done.send(()).unwrap();
+        });
+        drop(workers);
+        drop(release);
+        finished.recv().unwrap();
     }
 
     #[test]
