@@ -125,7 +125,9 @@ pub fn gate(config: &Config, database: &Database) -> Result<Arc<Gate>, Error> {
         ..defaults
     };
     let sandbox = policy::Sandbox::new(&sandbox).map_err(|error| Error::Store(error.to_string()))?;
-    Ok(Arc::new(Gate::new(database.store(), Arc::new(sandbox), standard())))
+    // So that a caller is told, and an administrator can break the glass, before the request's own time is over.
+    let patience = Duration::from_millis(config.limits.request_ms / 2);
+    Ok(Arc::new(Gate::new(database.store(), Arc::new(sandbox), standard()).with_patience(patience)))
 }
 
 /// What the server's handlers share.

@@ -168,7 +168,7 @@ fn wrong_names_are_told_with_their_remedy() -> anyhow::Result<()> {
         (&["token", "create", "--workspace", "acm", "--user", "ada@acme.example"][..], "workspace `acm` does not exist"),
         (&["token", "create", "--workspace", "acme", "--user", "bob"], "user name `bob`"),
         (&["token", "create", "--workspace", "acme", "--service", "pay", "--scopes", "user.rea"], "did you mean `user.read`"),
-        (&["policy", "rollback", "--workspace", "acme"], "an earlier policy version was not found"),
+        (&["policy", "rollback", "--workspace", "acme"], "there is no version before the active one"),
         (&["workspace", "create", "x", "--administrator", "ada"], "no e-mail address"),
         (&["workspace", "create", "x", "--administrator", "a@x", "--settings", "{\"members_see\": 1}"], "members_see"),
         (&["import", "organisations", "nowhere.json"], "`nowhere.json` can not be read"),

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use tokio::task::JoinSet;
+
 use super::{open, print, progress::Progress, serve};
 use crate::{
     clock::Clock,
@@ -69,11 +71,14 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     progress.finish();
     let demo = demo?;
     let url = format!("http://{}", listener.local_addr()?);
+    let mut loading = JoinSet::new();
+    loading.spawn(place.gate.load_active());
     let mut app = wiring::app(config, place.gate, &place.secret, Clock::system());
     app.demo = Some(http::DemoPeople::new(demo.people()));
     let stopped = serve::stopped()?;
     print(if arguments.json { demo.json(&url) } else { demo.table(&url) }.as_str());
     http::serve(Arc::new(app), listener, stopped).await?;
+    loading.shutdown().await;
     database.close().await;
     Ok(())
 }

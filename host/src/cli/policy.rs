@@ -75,7 +75,7 @@ pub(super) async fn list(store: &dyn Store, workspace: WorkspaceId) -> anyhow::R
     let (versions, modules) = open::operator().policies(store, workspace).await?;
     for (index, version) in versions.iter().enumerate() {
         let module = modules.iter().find(|module| Some(module.id) == version.module);
-        let name = module.map_or_else(|| "standard".to_owned(), |module| format!("{} {} before standard", module.name, module.version));
+        let name = module.map_or_else(|| "standard".to_owned(), |module| format!("{} {}", module.name, module.version));
         let at = Instant::from_microsecond(version.activated_at.0).unwrap_or(Instant::UNIX_EPOCH);
         let state = if index == 0 { "active" } else { "earlier" };
         let repeats = version.repeats.map_or_else(String::new, |id| format!("  repeats: {id}"));

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 
 use super::open;
 use crate::{
@@ -49,8 +49,11 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     let stopped = stopped()?;
     let listener = listen(&config).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
+    let mut loading = JoinSet::new();
+    loading.spawn(gate.load_active());
     let app = wiring::app(config, gate, &secret, Clock::system());
     http::serve(Arc::new(app), listener, stopped).await?;
+    loading.shutdown().await;
     database.close().await;
     Ok(())
 }

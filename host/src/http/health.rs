@@ -12,7 +12,7 @@ pub(super) async fn lives(_: Arc<Edge>, _: poem::Request) -> Result<Response, Fa
     Ok(json_response(StatusCode::OK, &json!({ "status": "ok" })))
 }
 
-/// `GET /readyz`: the store answers, the embedded policy is loaded, and the server is not about to stop.
+/// `GET /readyz`: the store answers, the embedded policy and the active ones are loaded, and the server is not about to stop.
 pub(super) async fn ready(edge: Arc<Edge>, _: poem::Request) -> Result<Response, Failure> {
     let mut failing = Vec::new();
     if edge.stopping() {
@@ -25,6 +25,9 @@ pub(super) async fn ready(edge: Arc<Edge>, _: poem::Request) -> Result<Response,
     if let Err(error) = gate.engine().load(gate.standard()).await {
         tracing::warn!(target: "policy", %error, "the embedded policy does not load");
         failing.push("policy: the embedded policy does not load");
+    }
+    if gate.is_loading() {
+        failing.push("policies: active modules are still being compiled");
     }
     Ok(if failing.is_empty() {
         json_response(StatusCode::OK, &json!({ "status": "ready" }))

@@ -53,7 +53,7 @@ pub(super) async fn upload(edge: Arc<Edge>, mut request: Request) -> Result<Resp
     check_content(request.headers(), "application/wasm")?;
     let subject = subject(&edge, &request).await?;
     let note = note(&request)?;
-    let bytes = super::body::read(request.take_body(), MODULE_BYTES, edge.app.config.limits.read_ms).await?;
+    let bytes = super::body::read(request.take_body(), MODULE_BYTES, edge.app.config.limits.read_ms).await.map_err(too_large)?;
     let work = async {
         let directory = edge.app.gate.open(subject, edge.app.clock.now()).await?;
         let mut ids = Noted { ids: Ids::random(edge.app.clock.clone()), made: Vec::new() };
@@ -66,6 +66,15 @@ pub(super) async fn upload(edge: Arc<Edge>, mut request: Request) -> Result<Resp
         Ok(json_response(status, &view::upload(&upload)))
     };
     within(POLICY_MS, work).await
+}
+
+/// A module is not sent in smaller pieces.
+fn too_large(failure: Failure) -> Failure {
+    if failure.code != Code::LIMIT_EXCEEDED {
+        return failure;
+    }
+    let message = format!("a module has at most {MODULE_BYTES} bytes; strip debug information, or build for size");
+    Failure { message, ..failure }
 }
 
 /// `POST /v1/policies/{id}/activate`.

@@ -119,7 +119,7 @@ fn bad_input_is_named_and_changes_nothing() {
             (Method::POST, "/standard/activate", json!({ "expected": expected, "note": "x".repeat(2_049) }), 413),
             (Method::POST, "/rollback", json!({ "to": "x" }), 400),
             (Method::POST, "/rollback", json!({ "to": "pov_00000000000000000000000000000000" }), 404),
-            (Method::POST, "/rollback", json!({}), 404),
+            (Method::POST, "/rollback", json!({}), 422),
             (Method::PUT, "/settings", json!([]), 400),
             (Method::DELETE, "/settings", json!({}), 405),
             (Method::GET, "/rollback", json!({}), 405),
@@ -131,6 +131,32 @@ fn bad_input_is_named_and_changes_nothing() {
         let (status, refused) = answer(site.request(Method::PUT, "/v1/policies?notes=x").bearer_auth(site.admin())).await;
         assert_eq!((status, code(&refused)), (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"));
         assert_eq!(list(site).await, before);
+    });
+}
+
+#[test]
+fn what_was_rolled_back_is_not_what_comes_before() {
+    on_sites(async |site| {
+        let set = async |members: &str| {
+            let seen = active(site).await["id"].take();
+            let settings = json!({ "expected": seen, "standardSettings": { "members_see": members } });
+            changed(send(site, Method::PUT, "/settings", &settings)).await
+        };
+        let (first, roll_back) = (active(site).await, json!({}));
+        set("self").await;
+        changed(send(site, Method::POST, "/rollback", &roll_back)).await;
+        let third = set("workspace").await;
+        // Away from the third, and not to the second, which was given up.
+        changed(send(site, Method::POST, "/rollback", &roll_back)).await;
+        let now = active(site).await;
+        assert_eq!((&now["repeats"], &now["standardSettings"]), (&first["id"], &first["standardSettings"]));
+        let (status, refused) = answer(send(site, Method::POST, "/rollback", &roll_back)).await;
+        assert_eq!((status, code(&refused)), (StatusCode::UNPROCESSABLE_ENTITY, "ACTIVATION_REFUSED"), "nothing was before the first");
+        changed(send(site, Method::POST, "/rollback", &json!({ "to": third }))).await;
+        assert_eq!(active(site).await["repeats"], json!(third));
+        // From there, back to what the first stood for.
+        changed(send(site, Method::POST, "/rollback", &roll_back)).await;
+        assert_eq!(active(site).await["repeats"], first["id"]);
     });
 }
 

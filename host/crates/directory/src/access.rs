@@ -16,8 +16,12 @@ mod subject;
 mod tree;
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
@@ -32,7 +36,7 @@ pub use tree::{GroupTree, TreeNode};
 
 use crate::{
     Error,
-    contract::{Cost, Engine, Failure, Manifest, Module},
+    contract::{Cost, Digest, Engine, Failure, Manifest, Module},
     ids::{PolicyVersionId, UserId, WorkspaceId},
     model::{Epoch, PolicyVersion, Timestamp, Workspace},
     register::Kind,
@@ -46,6 +50,8 @@ use facts::SubjectContext;
 const CACHED_SUBJECTS: usize = 10_000;
 /// Policy versions that are kept between requests; they are immutable.
 const CACHED_VERSIONS: usize = 10_000;
+/// How long a request waits for a module that is being compiled, where nobody says.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The facts of subjects, each valid for one authority epoch.
 type KnownSubjects = HashMap<(WorkspaceId, UserId), (Epoch, Arc<SubjectContext>)>;
@@ -57,13 +63,50 @@ pub struct Gate {
     standard: Module,
     subjects: Mutex<KnownSubjects>,
     versions: Mutex<HashMap<(WorkspaceId, PolicyVersionId), Arc<PolicyVersion>>>,
+    /// How long a request waits for a module that is being compiled.
+    patience: Duration,
+    /// Whether [`Gate::load_active`] is at work.
+    loading: AtomicBool,
 }
 
 impl Gate {
     /// A gate before `store`, asking policies through `engine`; `standard` decides wherever no module does.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, engine: Arc<dyn Engine>, standard: Module) -> Self {
-        Self { store, engine, standard, subjects: Mutex::default(), versions: Mutex::default() }
+        Self {
+            store,
+            engine,
+            standard,
+            subjects: Mutex::default(),
+            versions: Mutex::default(),
+            patience: PATIENCE,
+            loading: AtomicBool::new(false),
+        }
+    }
+
+    /// The same, with requests that wait so long for a module that is being compiled; by default a minute.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Loads every module that is active in some workspace, one after the other, so that no request has to wait for it. A module that
+    /// does not load is logged; its workspace stays closed.
+    pub fn load_active(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
+        let gate = self.clone();
+        gate.loading.store(true, Ordering::Relaxed);
+        async move {
+            if let Err(error) = gate.load_all_active().await {
+                tracing::warn!(target: "policy", %error, "the active modules can not be listed, and are loaded when they are needed");
+            }
+            gate.loading.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether active modules are still being loaded.
+    #[must_use]
+    pub fn is_loading(&self) -> bool {
+        self.loading.load(Ordering::Relaxed)
     }
 
     /// The store, for those reads and changes that the operator is allowed.
@@ -152,8 +195,29 @@ impl Gate {
         Ok(context)
     }
 
+    async fn load_all_active(&self) -> Result<(), Error> {
+        let mut met = HashSet::new();
+        for workspace in self.store.workspaces().await?.into_iter().map(Sealed::open) {
+            let version = self.active_version(workspace.id).await?;
+            for digest in version.digest.into_iter().chain([version.standard]).filter(|digest| met.insert(*digest)) {
+                if let Err(failure) = self.load(workspace.id, digest).await {
+                    tracing::warn!(target: "policy", workspace = %workspace.id, %digest, %failure, "an active module does not load");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The same as [`Gate::load`] for a request, which does not wait for ever: compiling goes on without it.
+    async fn load_in_time(&self, workspace: WorkspaceId, digest: Digest) -> Result<Arc<Manifest>, Failure> {
+        let loaded = tokio::time::timeout(self.patience, self.load(workspace, digest)).await;
+        loaded.unwrap_or_else(|_| {
+            Err(Failure::Unloadable("the module is still being compiled on this server; try again in a minute".to_owned()))
+        })
+    }
+
     /// Compiles a module of one workspace if it is not loaded yet, and returns its manifest.
-    async fn load(&self, workspace: WorkspaceId, digest: crate::contract::Digest) -> Result<Arc<Manifest>, Failure> {
+    async fn load(&self, workspace: WorkspaceId, digest: Digest) -> Result<Arc<Manifest>, Failure> {
         if let Some(manifest) = self.engine.loaded(digest) {
             return Ok(manifest);
         }

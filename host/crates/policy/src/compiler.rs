@@ -15,6 +15,7 @@ use wasmtime::Engine;
 
 use crate::{
     bindings::PolicyPre,
+    cache::Cache,
     engine::SandboxConfig,
     guest::Limiter,
     limits,
@@ -27,8 +28,8 @@ pub(crate) struct Compiler {
     engine: Engine,
     /// Detached: a compilation can not be stopped, and the end of the process need not wait for it.
     worker: Workers,
-    /// What was compiled last, for whoever asks again after having waited in vain.
-    last: Arc<std::sync::Mutex<Option<(Digest, PolicyPre<Limiter>)>>>,
+    /// What was compiled lately, for whoever asks again after having waited in vain.
+    compiled: Arc<std::sync::Mutex<Cache<PolicyPre<Limiter>>>>,
     turn: Mutex<()>,
     queue: Semaphore,
     module_bytes: usize,
@@ -47,7 +48,7 @@ impl Compiler {
         Ok(Self {
             engine: engine.clone(),
             worker: Workers::start(name, 1, limits::COMPILER_THREAD_STACK_BYTES)?.detached(),
-            last: Arc::default(),
+            compiled: Arc::new(std::sync::Mutex::new(Cache::new(limits::COMPILED))),
             turn: Mutex::new(()),
             queue: Semaphore::new(queue),
             module_bytes: config.module_bytes,
@@ -66,14 +67,14 @@ impl Compiler {
     /// Compiles the bytes of that digest. What has begun runs to its end even when nobody waits any longer: then the next turn begins
     /// after it, and one for the same bytes ends with it.
     pub(crate) async fn compile(&self, _turn: &Turn<'_>, digest: Digest, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Reasons> {
-        let (engine, limit_bytes, last) = (self.engine.clone(), self.module_bytes, Arc::clone(&self.last));
+        let (engine, limit_bytes, cache) = (self.engine.clone(), self.module_bytes, Arc::clone(&self.compiled));
         let compiled = self.worker.run(move || {
-            let known = last.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some((_, compiled)) = known.filter(|(known, _)| *known == digest) {
+            let known = cache.lock().unwrap_or_else(PoisonError::into_inner).get(digest);
+            if let Some(compiled) = known {
                 return Ok(compiled);
             }
             let compiled = compile(&engine, &bytes, limit_bytes)?;
-            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some((digest, compiled.clone()));
+            cache.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, compiled.clone());
             Ok(compiled)
         });
         match timeout(self.patience(), compiled).await {

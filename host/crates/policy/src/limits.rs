@@ -44,11 +44,13 @@ pub const GROW_FUEL: u8 = 255;
 /// Milliseconds that a call waits for a place in the pool.
 pub const WAIT_MS: u64 = 2_000;
 /// Milliseconds after which nobody waits any longer for a module to be compiled.
-pub const COMPILE_MS: u64 = 180_000;
+pub const COMPILE_MS: u64 = 120_000;
 /// Uploads that stand in the compiler's lane; more are turned away.
 pub const UPLOAD_QUEUE: usize = 16;
 /// Loads that stand in theirs: requests of a server that has just started.
 pub const LOAD_QUEUE: usize = 1_024;
+/// Modules that a lane has compiled and perhaps nobody waited for.
+pub const COMPILED: usize = 8;
 /// Compiled modules that are kept.
 pub const MODULES: usize = 256;
 

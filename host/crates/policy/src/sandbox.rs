@@ -81,8 +81,11 @@ impl Sandbox {
         self.runtime.workers.run(move || digest(&bytes)).await
     }
 
-    /// Compiles an upload, when its turn comes.
+    /// Compiles an upload, when its turn comes, unless it is loaded.
     pub(crate) async fn compile(&self, digest: Digest, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Reasons> {
+        if let Ok(known) = self.cached(digest) {
+            return Ok(known.module);
+        }
         let turn = self.uploads.turn().await.map_err(|crowded| vec![crowded])?;
         self.uploads.compile(&turn, digest, bytes).await
     }

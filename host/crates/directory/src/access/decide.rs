@@ -119,7 +119,7 @@ impl Decider {
         let side = |digest, settings: &str| {
             let settings = settings.to_owned();
             async move {
-                let manifest = gate.load(subject.workspace, digest).await?;
+                let manifest = gate.load_in_time(subject.workspace, digest).await?;
                 let needs = Arc::new(Needs::of(&manifest));
                 Ok(Side { manifest, needs, settings, session: gate.engine.session(digest)? })
             }

@@ -60,7 +60,7 @@ impl Directory {
     pub async fn active_policy(&self) -> Result<Visible<ActivePolicy>, Error> {
         self.require("policy.read").await?;
         let digest = self.version.digest.unwrap_or(self.version.standard);
-        let manifest = self.gate.load(self.subject.workspace, digest).await.ok();
+        let manifest = self.gate.load_in_time(self.subject.workspace, digest).await.ok();
         Ok(Visible::new(ActivePolicy { version: (*self.version).clone(), manifest }))
     }
 
@@ -133,7 +133,8 @@ impl Directory {
     pub async fn roll_back_policy(&self, to: Option<PolicyVersionId>, ids: &mut dyn IdSource) -> Result<PolicyVersionId, Error> {
         self.require("policy.rollback").await?;
         let history = self.snapshot.lock().await.policy_versions(HISTORY_ROWS).await?;
-        let earlier = earlier(history.into_iter().map(Sealed::open).collect(), &self.version, to)?;
+        let history: Vec<PolicyVersion> = history.into_iter().map(Sealed::open).collect();
+        let earlier = earlier(&history, &self.version, to)?;
         let version = repeat(&earlier, PolicyVersionId(ids.next_id()), self.now);
         self.activate(NewPolicyVersion { activated_by: self.subject.user(), ..version }).await
     }
@@ -297,7 +298,7 @@ impl Gate {
     /// The operator's break glass: activates an earlier version again, whatever the active one says.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is no such version, or none before the active one; those of the store.
+    /// [`Error::NotFound`] if there is no such version, [`Error::Refused`] if none is before the active one; those of the store.
     pub async fn force_roll_back(
         &self,
         operator: &Operator,
@@ -308,9 +309,9 @@ impl Gate {
     ) -> Result<PolicyVersionId, Error> {
         let active = self.active_version(workspace).await?;
         let mut snapshot = self.snapshot(workspace).await?;
-        let history = snapshot.policy_versions(HISTORY_ROWS).await?.into_iter().map(Sealed::open).collect();
+        let history: Vec<PolicyVersion> = snapshot.policy_versions(HISTORY_ROWS).await?.into_iter().map(Sealed::open).collect();
         drop(snapshot);
-        let earlier = earlier(history, &active, to)?;
+        let earlier = earlier(&history, &active, to)?;
         let version = repeat(&earlier, PolicyVersionId(ids.next_id()), now);
         let id = version.id;
         let change = ActivatePolicy { expected: active.id, version };
@@ -318,7 +319,7 @@ impl Gate {
         Ok(id)
     }
 
-    async fn active_version(&self, workspace: WorkspaceId) -> Result<Arc<PolicyVersion>, Error> {
+    pub(super) async fn active_version(&self, workspace: WorkspaceId) -> Result<Arc<PolicyVersion>, Error> {
         let mut snapshot = self.snapshot(workspace).await?;
         let (_, id) = snapshot.head().await?;
         self.version(workspace, id, snapshot.as_mut()).await
@@ -348,19 +349,23 @@ impl Gate {
 }
 
 /// The named version, or the one before the active one.
-fn earlier(history: Vec<PolicyVersion>, active: &PolicyVersion, to: Option<PolicyVersionId>) -> Result<PolicyVersion, Error> {
+fn earlier(history: &[PolicyVersion], active: &PolicyVersion, to: Option<PolicyVersionId>) -> Result<PolicyVersion, Error> {
     let found = match to {
-        Some(id) => history.into_iter().find(|version| version.id == id),
+        Some(id) => history.iter().find(|version| version.id == id).cloned(),
         None => {
-            // Rolling back twice goes back twice: what the active version repeats is skipped, and so is what came after it.
-            let before = active.repeats.and_then(|id| history.iter().find(|version| version.id == id).map(|version| version.number));
-            let before = before.unwrap_or(active.number);
-            history.into_iter().filter(|version| version.number < before && version.repeats.is_none()).max_by_key(|version| version.number)
+            // A version that repeats another stands for that one. So rolling back twice goes back twice, and what was rolled back
+            // once is not what came before the next.
+            let stands_for = |version: &PolicyVersion| match version.repeats {
+                Some(id) => history.iter().find(|version| version.id == id).cloned(),
+                None => Some(version.clone()),
+            };
+            let before = stands_for(active).map(|current| current.number - 1);
+            history.iter().find(|version| Some(version.number) == before).and_then(stands_for)
         }
     };
     found.ok_or_else(|| match to {
         Some(id) => Error::NotFound(format!("policy version `{id}`")),
-        None => Error::NotFound("an earlier policy version".to_owned()),
+        None => Error::Refused("there is no version before the active one; name one with `to`".to_owned()),
     })
 }
 
