@@ -1,4 +1,5 @@
-//! Lists of groups. There are few enough of them that the planner may choose its own way.
+//! Lists of groups. There are few enough of them that the planner may choose its own way, but for what hangs on parents: a list for each
+//! of fifty users must not look at every group fifty times.
 
 use directory::{
     Error,
@@ -8,12 +9,12 @@ use directory::{
 };
 use uuid::Uuid;
 
-use super::{Branch, IS_PARENT, Listing, Shape, Sorting};
+use super::{Branch, Listing, Shape, Sorting};
 use crate::{
     cond::Cond,
     filter_sql::filter,
     rows,
-    scope_sql::{Eye, GROUP, GroupAt},
+    scope_sql::{Eye, GROUP, GroupAt, MEMBERSHIP_EDGE},
     snapshot::View,
     sql::sql,
 };
@@ -51,21 +52,37 @@ fn parents(list: &GroupList) -> Option<Vec<Uuid>> {
 
 fn branches(view: &View, list: &GroupList) -> Vec<Branch> {
     let eye = Eye { workspace: view.workspace, sight: &list.sight, probes: false };
+    let asked = filter(list.filter.as_ref(), &|predicate| eye.group_predicate(predicate));
     let among = match &list.among {
         AmongGroups::All => Cond::True,
         AmongGroups::Below { levels, .. } => below(eye, *levels),
-        AmongGroups::Of(_) => eye.has_member(IS_PARENT),
+        AmongGroups::Of(_) => return of_parent(eye, Cond::all([eye.group(GROUP), asked])),
     };
-    let asked = filter(list.filter.as_ref(), &|predicate| eye.group_predicate(predicate));
     super::from(SHAPE.table, SHAPE.workspace, view.workspace, SHAPE.id, Cond::all([eye.group(GROUP), asked, among]))
 }
+
+/// Those of which the parent, if it is in sight, is a member by a membership in sight.
+fn of_parent(eye: Eye<'_>, cond: Cond) -> Vec<Branch> {
+    let cond = Cond::all([eye.membership(MEMBERSHIP_EDGE), eye.user(MEMBERSHIP_EDGE.user), cond]);
+    if cond.is_false() {
+        return Vec::new();
+    }
+    vec![Branch { from: sql!(OF_PARENT, eye.workspace, eye.workspace), id: SHAPE.id, cond }]
+}
+
+const OF_PARENT: &str = "from memberships e
+cross join groups g
+where e.workspace_id = {}
+  and e.user_id = p.id
+  and g.workspace_id = {}
+  and g.id = e.group_id";
 
 /// Strictly below the parent, at most `levels` of groups in sight: those between the two that are hidden do not count.
 fn below(eye: Eye<'_>, levels: Option<u32>) -> Cond {
     let of = eye.workspace;
     let between = eye.group(GroupAt { id: "x.ancestor_id", row: false });
     let levels = match levels {
-        None => return exists_below(eye, Cond::True),
+        None => return all_below(eye, Cond::True),
         Some(0) => return Cond::False,
         Some(levels) => i64::from(levels),
     };
@@ -76,20 +93,19 @@ fn below(eye: Eye<'_>, levels: Option<u32>) -> Cond {
         sql!("b.distance <= {}", levels)
     } else {
         sql!(
-            "(select count(*) from group_closure x where x.workspace_id = {} and x.group_id = g.id and x.distance > 0 \
+            "(select count(*) from group_closure x where x.workspace_id = {} and x.group_id = b.group_id and x.distance > 0 \
               and x.distance < b.distance{}) < {}",
             of,
             between.and(),
             levels
         )
     };
-    exists_below(eye, near.into())
+    all_below(eye, near.into())
 }
 
-fn exists_below(eye: Eye<'_>, near: Cond) -> Cond {
+fn all_below(eye: Eye<'_>, near: Cond) -> Cond {
     sql!(
-        "exists (select 1 from group_closure b where b.workspace_id = {} and b.ancestor_id = p.id and b.group_id = g.id \
-          and b.distance > 0{})",
+        "g.id in (select b.group_id from group_closure b where b.workspace_id = {} and b.ancestor_id = p.id and b.distance > 0{})",
         eye.workspace,
         near.and()
     )
