@@ -8,10 +8,10 @@ mod lexer;
 mod walk;
 
 use async_graphql::{
-    Pos, Positioned, Variables,
+    Pos, Positioned, Value as ConstValue, Variables,
     parser::{
         parse_query,
-        types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType},
+        types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, VariableDefinition},
     },
 };
 
@@ -108,6 +108,16 @@ pub enum Refusal {
     /// It has no operation to be executed.
     #[error("{0}")]
     Operation(String),
+    /// A variable that must have a value has none.
+    #[error("the variable `${name}` of type `{of}` has no value; send one in `variables`")]
+    Variable {
+        /// Which one.
+        name: String,
+        /// Its type.
+        of: String,
+        /// Where it is declared.
+        at: Pos,
+    },
     /// A fragment spreads itself.
     #[error("fragment `{0}` spreads itself; take one spread out of the circle")]
     Cycle(String),
@@ -119,6 +129,20 @@ pub enum Refusal {
         /// What was counted.
         actual: u64,
     },
+}
+
+/// Every variable that may not be null has a value (GraphQL, section 6.1.2): without one nothing is executed.
+fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Result<(), Refusal> {
+    let lacks = |variable: &&Positioned<VariableDefinition>| {
+        let declared = &variable.node;
+        let given = variables.get(&declared.name.node);
+        let needed = !declared.var_type.node.nullable;
+        needed && (given == Some(&ConstValue::Null) || (given.is_none() && declared.default_value.is_none()))
+    };
+    operation.variable_definitions.iter().find(lacks).map_or(Ok(()), |variable| {
+        let (name, of) = (variable.node.name.node.to_string(), variable.node.var_type.node.to_string());
+        Err(Refusal::Variable { name, of, at: variable.pos })
+    })
 }
 
 /// Parses a document and measures it, for the named operation or the only one.
@@ -134,6 +158,7 @@ pub fn admit(document: &str, operation: Option<&str>, variables: &Variables) -> 
     let document = parse_query(document).map_err(|error| syntax(&error))?;
     let chosen = &chosen(&document, operation)?.node;
     let measure = measure(&document, chosen, variables)?;
+    check_variables(chosen, variables)?;
     let (operation, introspects) = (chosen.ty, measure.schemas + measure.types > 0);
     Ok(Admitted { operation, introspects, cost: measure.cost(), document })
 }

@@ -39,6 +39,7 @@ fn statuses_and_media_types_are_those_of_the_draft() {
             ("{ ...A } fragment A on Query { ...A }", 200, 400, Some("GRAPHQL_VALIDATION_FAILED")),
             ("{ node(id: \"x\") { id } }", 200, 200, Some("BAD_USER_INPUT")),
             ("{ users(first: \"x\") { totalCount } }", 200, 400, Some("GRAPHQL_VALIDATION_FAILED")),
+            ("query ($x: Int!) { users(first: $x) { totalCount } }", 200, 400, Some("BAD_USER_INPUT")),
         ] {
             for (accept, status) in [("application/json", json_status), (GRAPHQL_RESPONSE, graphql_status)] {
                 let response = site.ask(query).header(header::ACCEPT, accept).send().await.unwrap();

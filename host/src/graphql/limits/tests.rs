@@ -175,6 +175,19 @@ fn refusals_name_limit_number_and_remedy() {
 }
 
 #[test]
+fn variables_that_must_have_a_value_have_one() {
+    let admits = |document: &str, variables: serde_json::Value| admit(document, None, &Variables::from_json(variables)).is_ok();
+    let none = serde_json::json!({});
+    assert!(admits("query ($x: Int!) { a(b: $x) }", serde_json::json!({ "x": 1 })));
+    assert!(admits("query ($x: Int) { a(b: $x) }", none.clone()));
+    assert!(admits("query ($x: Int! = 1) { a(b: $x) }", none.clone()));
+    assert!(!admits("query ($x: Int! = 1) { a(b: $x) }", serde_json::json!({ "x": null })));
+    assert!(!admits("query ($x: Int!) { a(b: $x) }", serde_json::json!({ "y": 1 })));
+    let refused = admit("query ($x: [ID!]!) { a(b: $x) }", None, &Variables::from_json(none)).unwrap_err();
+    assert_eq!(refused.to_string(), "the variable `$x` of type `[ID!]!` has no value; send one in `variables`");
+}
+
+#[test]
 fn bytes_that_are_no_document_are_refused_quietly() {
     for document in ["", "}", "{a}}", "{{{{", "\u{0}", "{a(b:\"\\", "\"\"\"", "{...}", "fragment", "{a(b:)}", "query($", "{a @}"] {
         assert!(admit(document, None, &Variables::default()).is_err(), "{document}");
