@@ -17,7 +17,7 @@ const WIDTH: u64 = 4;
 pub async fn import(store: &dyn Store, people: u64) -> Result<WorkspaceId> {
     let groups = (people / 100).max(50);
     let now = Timestamp(1_700_000_000_000_000);
-    let mut ids = Ids::seeded("benchmarks", now);
+    let mut ids = Ids::seeded(&format!("benchmarks of {people}"), now);
     let policy = NewPolicyVersion {
         id: PolicyVersionId(ids.next_id()),
         module: None,
