@@ -1,8 +1,6 @@
 //! `bailiwick demo`.
 
-use std::{net::SocketAddr, sync::Arc};
-
-use tokio::task::JoinSet;
+use std::net::SocketAddr;
 
 use super::{open, print, progress::Progress, serve};
 use crate::{
@@ -71,14 +69,11 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     progress.finish();
     let demo = demo?;
     let url = format!("http://{}", listener.local_addr()?);
-    let mut loading = JoinSet::new();
-    loading.spawn(place.gate.load_active());
     let mut app = wiring::app(config, place.gate, &place.secret, Clock::system());
     app.demo = Some(http::DemoPeople::new(demo.people()));
     let stopped = serve::stopped()?;
     print(if arguments.json { demo.json(&url) } else { demo.table(&url) }.as_str());
-    http::serve(Arc::new(app), listener, stopped).await?;
-    loading.shutdown().await;
+    serve::serve(app, listener, stopped).await?;
     database.close().await;
     Ok(())
 }

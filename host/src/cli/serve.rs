@@ -7,6 +7,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use super::open;
 use crate::{
+    app::App,
     clock::Clock,
     config::{Config, Layers},
     http, wiring,
@@ -49,12 +50,18 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     let stopped = stopped()?;
     let listener = listen(&config).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
-    let mut loading = JoinSet::new();
-    loading.spawn(gate.load_active());
     let app = wiring::app(config, gate, &secret, Clock::system());
+    serve(app, listener, stopped).await?;
+    database.close().await;
+    Ok(())
+}
+
+/// Serves until `stopped` is ready, and loads the active policies meanwhile.
+pub(super) async fn serve(app: App, listener: TcpListener, stopped: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let mut loading = JoinSet::new();
+    loading.spawn(app.gate.load_active());
     http::serve(Arc::new(app), listener, stopped).await?;
     loading.shutdown().await;
-    database.close().await;
     Ok(())
 }
 
