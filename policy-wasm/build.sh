@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-readonly guests=(standard need-to-know rules)
+readonly guests=(standard need-to-know rules house-rules)
 readonly target=wasm32-unknown-unknown
 readonly build=target/$target/release
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use bailiwick::{
+    clock::Clock,
     config::{Config, Layers},
-    graphql::{self, Cursors, RequestContext, ScanCapped, Schema},
+    graphql::{self, Cursors, RequestContext, ScanCapped, Schema, Writer},
     wiring,
 };
 use directory::{
@@ -80,10 +81,14 @@ async fn count(schema: &Schema, gate: &Arc<Gate>, workspace: WorkspaceId, user: 
     answer["data"]["users"]["totalCount"].as_u64().context("a count")
 }
 
-async fn execute(schema: &Schema, gate: &Arc<Gate>, workspace: WorkspaceId, user: UserId, document: &str) -> Result<String> {
+/// Answers a document as JSON, or fails with its errors.
+pub async fn execute(schema: &Schema, gate: &Arc<Gate>, workspace: WorkspaceId, user: UserId, document: &str) -> Result<String> {
     let subject = Subject { workspace, actor: Actor::User(user), scopes: None, via: "graphql" };
-    let directory = Arc::new(gate.open(subject, Timestamp(1_700_000_000_000_000)).await?);
-    let context = RequestContext { directory: Some(directory), cursors: Cursors::new(&[1; 32]), scan_capped: ScanCapped::default() };
+    let now = Timestamp(1_700_000_000_000_000);
+    let directory = Arc::new(gate.open(subject.clone(), now).await?);
+    let writer = Writer { gate: gate.clone(), clock: Clock::fixed(now), subject: Some(subject) };
+    let context =
+        RequestContext { directory: Some(directory), writer, cursors: Cursors::new(&[1; 32]), scan_capped: ScanCapped::default() };
     let response = schema.execute(async_graphql::Request::new(document).data(context)).await;
     ensure!(response.errors.is_empty(), "{:?}", response.errors);
     Ok(serde_json::to_string(&response)?)

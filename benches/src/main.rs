@@ -1,15 +1,19 @@
 //! Measures Bailiwick beside the alternatives, in one run, and prints the tables of `docs/benchmarks.md`.
 //!
 //! `cargo run --release --manifest-path benches/Cargo.toml [-- PEOPLE...]` runs everything; `PEOPLE` are the sizes of the listed
-//! workspaces (100,000 and 1,000,000 if none is given). Postgres is measured when `BAILIWICK_BENCH_POSTGRES` names a database to
-//! write into; the output says so when it is not. Times are medians and 99th percentiles of many single calls.
+//! workspaces (100,000 and 1,000,000 if none is given); the tree always has the size of its bar. Postgres is measured when
+//! `BAILIWICK_BENCH_POSTGRES` names a database to write into; the output says so when it is not. Times are medians and 99th
+//! percentiles of single calls.
 
 mod check;
+mod desk;
+mod forest;
 mod lists;
 mod measure;
 mod native;
 mod parser;
 mod people;
+mod trees;
 
 use anyhow::Result;
 
@@ -19,12 +23,17 @@ async fn main() -> Result<()> {
     let sizes = if sizes.is_empty() { vec![100_000, 1_000_000] } else { sizes };
     check::run().await?;
     parser::run();
+    let postgres = std::env::var("BAILIWICK_BENCH_POSTGRES").ok();
     for size in sizes {
         lists::run(size, "SQLite", None).await?;
-        match std::env::var("BAILIWICK_BENCH_POSTGRES") {
-            Ok(url) => lists::run(size, "Postgres", Some(url)).await?,
-            Err(_) => println!("\nPostgres: not measured; set BAILIWICK_BENCH_POSTGRES to the URL of an empty database.\n"),
+        if let Some(url) = &postgres {
+            lists::run(size, "Postgres", Some(url.clone())).await?;
         }
+    }
+    trees::run("SQLite", None).await?;
+    match postgres {
+        Some(url) => trees::run("Postgres", Some(url)).await?,
+        None => println!("\nPostgres: not measured; set BAILIWICK_BENCH_POSTGRES to the URL of an empty database.\n"),
     }
     Ok(())
 }

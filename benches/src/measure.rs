@@ -23,13 +23,19 @@ impl Times {
             call().await;
             times.push(start.elapsed());
         }
-        Self::sorted(times.into_iter())
+        Self::sorted(times)
     }
 
-    fn sorted(times: impl Iterator<Item = Duration>) -> Self {
-        let mut times: Vec<Duration> = times.collect();
+    /// Times that were taken one by one.
+    pub fn sorted(times: impl IntoIterator<Item = Duration>) -> Self {
+        let mut times: Vec<Duration> = times.into_iter().collect();
         times.sort_unstable();
         Self(times)
+    }
+
+    /// How many calls were timed.
+    pub fn calls(&self) -> usize {
+        self.0.len()
     }
 
     /// The time that half of the calls did not exceed.

@@ -18,17 +18,7 @@ pub async fn import(store: &dyn Store, people: u64) -> Result<WorkspaceId> {
     let groups = (people / 100).max(50);
     let now = Timestamp(1_700_000_000_000_000);
     let mut ids = Ids::seeded(&format!("benchmarks of {people}"), now);
-    let policy = NewPolicyVersion {
-        id: PolicyVersionId(ids.next_id()),
-        module: None,
-        settings: String::new(),
-        standard: bailiwick::wiring::standard().digest,
-        standard_settings: String::new(),
-        activated_by: None,
-        activated_at: now,
-        repeats: None,
-        note: None,
-    };
+    let policy = standard(&mut ids, now);
     let change = ImportWorkspace {
         key: format!("bench-{people}"),
         name: format!("{people} people"),
@@ -45,6 +35,21 @@ pub async fn import(store: &dyn Store, people: u64) -> Result<WorkspaceId> {
     let operator = Operator::new(OperatorVia::CommandLine);
     let summary = store.import(operator.import(change), &|progress| eprintln!("{}: {}", progress.stage, progress.done)).await?;
     summary.workspace.context("the import names its workspace")
+}
+
+/// `standard` decides alone, with its default settings.
+pub fn standard(ids: &mut Ids, now: Timestamp) -> NewPolicyVersion {
+    NewPolicyVersion {
+        id: PolicyVersionId(ids.next_id()),
+        module: None,
+        settings: String::new(),
+        standard: bailiwick::wiring::standard().digest,
+        standard_settings: String::new(),
+        activated_by: None,
+        activated_at: now,
+        repeats: None,
+        note: None,
+    }
 }
 
 /// The administrator, the person at the root of the large subtree, and the person in a leaf.

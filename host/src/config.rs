@@ -81,16 +81,21 @@ pub enum LogFormat {
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Milliseconds that one request may take.
+    #[serde(deserialize_with = "positive")]
     pub request_ms: u64,
     /// Milliseconds that one statement of a request may take in the database.
+    #[serde(deserialize_with = "positive")]
     pub statement_ms: u64,
     /// Milliseconds in which a client must have sent its headers and body.
+    #[serde(deserialize_with = "positive")]
     pub read_ms: u64,
     /// Milliseconds that running requests are given at shutdown.
     pub shutdown_ms: u64,
     /// Connections at once.
+    #[serde(deserialize_with = "positive")]
     pub connections: usize,
     /// Connections to the database.
+    #[serde(deserialize_with = "positive")]
     pub database_connections: u32,
 }
 
@@ -101,7 +106,17 @@ pub struct Policy {
     /// Threads that run guests; 0 for as many as there are cores.
     pub threads: usize,
     /// MiB of memory that one guest may use.
+    #[serde(deserialize_with = "positive")]
     pub memory_mib: u64,
     /// Milliseconds that a call waits for a sandbox.
     pub wait_ms: u64,
+}
+
+/// A number that is not 0: there is no time, and no connection, in which nothing can be done.
+fn positive<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default + PartialEq>(deserializer: D) -> Result<T, D::Error> {
+    let number = T::deserialize(deserializer)?;
+    if number == T::default() {
+        return Err(serde::de::Error::custom("it must be at least 1"));
+    }
+    Ok(number)
 }

@@ -4,7 +4,7 @@ use directory::Error;
 
 /// HTTP status and stable code of a failure. GraphQL answers 200 once execution has begun, and carries the code in `extensions`.
 #[must_use]
-pub const fn wire(error: &Error) -> (u16, &'static str) {
+pub fn wire(error: &Error) -> (u16, &'static str) {
     match error {
         Error::Invalid(_) => (400, "BAD_USER_INPUT"),
         Error::NotSearchable { .. } => (400, "FIELD_NOT_SEARCHABLE"),
@@ -12,6 +12,9 @@ pub const fn wire(error: &Error) -> (u16, &'static str) {
         Error::NotFound(_) => (404, "NOT_FOUND"),
         Error::Taken(_) => (409, "CONFLICT"),
         Error::Stale(_) => (412, "STALE"),
+        Error::Broken { .. } => (409, "CONFLICT"),
+        Error::Item { error, .. } => wire(error),
+        Error::Inactive => (401, "UNAUTHENTICATED"),
         Error::TooLarge(_) => (413, "LIMIT_EXCEEDED"),
         Error::Refused(_) => (422, "ACTIVATION_REFUSED"),
         Error::Policy(_) => (503, "POLICY_UNAVAILABLE"),

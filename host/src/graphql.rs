@@ -3,56 +3,69 @@
 //! Nodes wrap rows that are already visible, so that field resolvers only read. Whatever must be loaded is loaded for a whole level of
 //! siblings (`level`). To add a field: a method on its node; to add a list: a method that calls `Fan::load` under a key of its own.
 
+mod attribute;
 mod connection;
 mod cursor;
 mod error;
 mod filter;
 mod grant;
 mod group;
+mod inputs;
 mod level;
 pub mod limits;
 mod membership;
+mod mutation;
 mod node;
 pub mod order;
 mod permission;
+mod preview;
 mod role;
 mod scalar;
+mod token;
 mod user;
 mod workspace;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::{Context, EmptyMutation, EmptySubscription, ErrorExtensions as _, ID, Object, OneofObject};
+use async_graphql::{Context, EmptySubscription, ErrorExtensions as _, ID, Object, OneofObject};
 use directory::{
     Error,
     access::{Ask, Directory, Object as Subjects},
     ids::{GroupId, RoleId, UserId},
     limits::NODES_IDS,
-    model::{Grant, Group, Membership, Role, User, UserText},
+    model::{Grant, Group, Membership, Role, Status, User, UserText},
     query::{Filter, GroupPredicate, GroupText, NameSort, Order, RolePredicate, RoleText, TextMatch, UserPredicate, UserSort, Window},
     store::{AmongGrants, AmongGroups, AmongMemberships, AmongRoles, AmongUsers},
     text::fold,
 };
 
+use attribute::{AttributeNode, UserCodeSettings};
 use connection::{Connection, GrantConnection, GroupConnection, MembershipConnection, Paging, RoleConnection, UserConnection, cursors};
 pub use cursor::Cursors;
 use error::{Maybe, failure, maybe, shown};
 use filter::{GrantFilter, GroupFilter, MembershipFilter, NameOrder, RoleFilter, UserFilter, UserOrder, bounded};
 use group::{GroupNode, GroupTree};
 use level::{Level, Listed};
+use mutation::MoveGroupInput;
+pub use mutation::{Mutation, Writer};
 use node::{AnyId, Node, parse};
 use permission::ActionDecisionNode;
+use preview::GroupMovePreview;
 use role::RoleNode;
+use token::TokenNode;
 use user::UserNode;
 use workspace::{ViewerNode, WorkspaceNode};
 
 /// The schema.
-pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// What the resolvers of one request are handed.
 pub struct RequestContext {
-    /// The directory as the subject may see it; `None` for anonymous callers, for whom nothing is there.
+    /// The directory as the subject may see it; `None` for anonymous callers, for whom nothing is there, and for mutations, each of
+    /// which opens its own.
     pub directory: Option<Arc<Directory>>,
+    /// What mutations are made with.
+    pub writer: Writer,
     /// Encrypts positions.
     pub cursors: Cursors,
     /// Which pages the scan cap made short.
@@ -82,7 +95,10 @@ impl ScanCapped {
 /// Builds the schema. Documents are limited before it sees them, by [`limits`].
 #[must_use]
 pub fn schema() -> Schema {
-    async_graphql::Schema::build(Query, EmptyMutation, EmptySubscription).register_output_type::<Node>().finish()
+    async_graphql::Schema::build(Query, Mutation::default(), EmptySubscription)
+        .extension(inputs::Inputs)
+        .register_output_type::<Node>()
+        .finish()
 }
 
 /// The schema as `schema.graphql` has it.
@@ -289,6 +305,42 @@ impl Query {
         shown(group::tree(&directory, root, max_depth).await)
     }
 
+    /// What `moveGroup` would do with the same input: who gains and who loses what, and why it would be refused.
+    async fn preview_group_move(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be moved, and where to.")] input: MoveGroupInput,
+    ) -> Maybe<GroupMovePreview> {
+        match directory(context) {
+            Ok(directory) => preview::preview(&directory, &input).await,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// The custom attributes that the workspace declares, by name; null if the viewer may not see them.
+    async fn attributes(&self, context: &Context<'_>) -> Maybe<Vec<AttributeNode>> {
+        match directory(context) {
+            Ok(directory) => attribute::all(&directory).await,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// What user codes must be like; null if the viewer may not see it.
+    async fn user_code_settings(&self, context: &Context<'_>) -> Maybe<UserCodeSettings> {
+        match directory(context) {
+            Ok(directory) => attribute::user_code_settings(&directory).await,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// The tokens that were not revoked, as far as the viewer may see them, newest first. A workspace has at most 1,000.
+    async fn tokens(&self, context: &Context<'_>) -> Maybe<Vec<TokenNode>> {
+        match directory(context) {
+            Ok(directory) => shown(token::all(&directory).await),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
     /// Whether a user could do these on an object, for whoever may explain the policy and sees both; null if either is not there.
     async fn check_permissions(
         &self,
@@ -358,6 +410,9 @@ async fn root<T: Listed>(context: &Context<'_>, paging: Paging, ask: Result<T::A
     Some(page.map_err(|error| failure(&error)))
 }
 
+/// Users of one name that a lookup looks at: one, and those in the recycle bin.
+const SAME_NAME: usize = 25;
+
 async fn find_user(directory: &Arc<Directory>, by: UserBy) -> Result<Option<UserNode>, Error> {
     let (text, value) = match by {
         UserBy::Id(id) => {
@@ -374,10 +429,13 @@ async fn find_user(directory: &Arc<Directory>, by: UserBy) -> Result<Option<User
         conditions.push(Filter::Not(Box::new(Filter::Is(code))));
     }
     let order = Order { by: UserSort::Id, ..Order::default() };
-    let window = Window { rows: 1, ..Window::default() };
+    let window = Window { rows: SAME_NAME, ..Window::default() };
     let ask = Ask { among: AmongUsers::All, filter: Some(Filter::And(conditions)), order, window };
     let page = directory.list_users(ask).await?.into_iter().next();
-    let row = page.and_then(|page| page.rows.into_iter().next()).map(|(_, row)| row);
+    let mut rows: Vec<_> = page.map(|page| page.rows).unwrap_or_default().into_iter().map(|(_, row)| row).collect();
+    // The names of whoever is in the recycle bin are free: somebody else may have them by now.
+    rows.sort_by_key(|row| row.status.shown() == Some(&Status::Deleted));
+    let row = rows.into_iter().next();
     Ok(Level::members(directory, vec![row]).into_iter().flatten().next().map(UserNode))
 }
 

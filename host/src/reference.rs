@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use directory::register::{CONTEXT_NEEDS, ColumnDef, Kind, SUBJECT_FACTS, Shape, TestDef};
+use directory::register::{CONTEXT_NEEDS, ColumnDef, Kind, SUBJECT_FACTS, Shape, TestDef, WRITES, WriteDef};
 
 const HEAD: &str = "\
 # The register
@@ -16,8 +16,16 @@ const ACTIONS: &str = "
 ## Actions
 
 An action is `kind.verb`. The names of permissions, of token scopes and of `context.action` are names of actions. A manifest's `decides`
-takes actions, `kind.*` and `*`. That the register has an action does not say that the server offers it yet: this release reads, and
-uploads, activates and rolls back policies.
+takes actions, `kind.*` and `*`. That the register has an action does not say that the server offers it yet: those that it performs are
+under [changes](#changes), beside reads and what is done with policies.
+";
+
+const CHANGES: &str = "
+## Changes
+
+What `check` is shown of each write that the server performs: its rows, and the `fields`, `after` and `parties` of `change`. A party has
+one row for all changed rows, or one for each. The top group as a party is a row without groups, or with its own position where the subject
+manages it. Which mutation asks which of these is in [integrity.md](integrity.md).
 ";
 
 const FIELDS: &str = "
@@ -61,6 +69,8 @@ pub fn register() -> String {
     page.push_str(FIELDS);
     let governed = Kind::ALL.into_iter().filter(|kind| !kind.fields().is_empty());
     table(&mut page, ["kind", "fields"], governed.map(|kind| [code(kind.name()), list(kind.fields().iter().map(|field| code(field)))]));
+    page.push_str(CHANGES);
+    table(&mut page, ["action", "rows", "fields", "after", "parties"], WRITES.iter().map(change));
     page.push_str(SHAPES);
     table(&mut page, ["shape", "a row has", "an item is"], SHAPE_LIST.map(shape));
     page.push_str(NEEDS);
@@ -71,6 +81,11 @@ pub fn register() -> String {
         section(&mut page, &kinds);
     }
     page
+}
+
+fn change(write: &WriteDef) -> [String; 5] {
+    let parties = write.parties.iter().map(|(name, doc)| format!("{}: {doc}", code(name))).collect::<Vec<_>>().join("; ");
+    [code(write.action), write.rows.to_owned(), write.fields.to_owned(), write.after.to_owned(), parties]
 }
 
 /// The kinds, those with the same columns and tests together.

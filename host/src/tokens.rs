@@ -84,7 +84,7 @@ fn of(request: Request, id: TokenId, secret: [u8; SECRET_BYTES]) -> Issued {
     };
     let text = format!("{prefix}_{}_{}", id.0.simple(), URL_SAFE_NO_PAD.encode(secret));
     let Request { kind, name, user, scopes, expires_at, created_at } = request;
-    let token = Token { id, kind, name, user, scopes, expires_at, created_at };
+    let token = Token { id, kind, name, user, scopes, expires_at, created_at, created_by: None };
     Issued { change: CreateToken { token, hash: hash(&text) }, text }
 }
 

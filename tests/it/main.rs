@@ -13,6 +13,7 @@
 mod arrows;
 mod costs;
 mod coverage;
+mod crash;
 mod docs;
 mod gate;
 mod generated;
@@ -25,3 +26,4 @@ mod organisations;
 mod pairs;
 mod scan;
 mod storage;
+mod writes;

@@ -11,6 +11,7 @@ mod naive;
 mod statements;
 mod tokens;
 mod world;
+mod writes;
 
 use std::sync::Arc;
 

@@ -68,19 +68,31 @@ export default [
         "error",
         {
           exceptions: {
-            suffixes: ["Connection", "Edge"],
+            suffixes: ["Connection", "Edge", "Payload"],
             types: [
               "ActionDecision",
+              "Attribute", // Known by its name.
+              "BulkItem",
               "CustomAttribute",
               "EffectivePermission",
+              "GroupMovePreview",
               "GroupTree",
               "GroupTreeNode",
               "PageInfo",
               "PermissionSource",
+              "UserCodeSettings",
+              "UserError",
             ],
           },
         },
       ],
+
+      // There are mutations; there are no subscriptions.
+      "@graphql-eslint/no-root-type": ["error", { disallow: ["subscription"] }],
+
+      // A payload answers with what was changed, read through the gate as it is after the write. What else a client wants to know
+      // is a query of its own, with limits of its own.
+      "@graphql-eslint/require-field-of-type-query-in-mutation-result": "off",
 
       // Lists that are bounded by themselves are plain lists: attribute values, withheld fields, decisions (as many as were asked
       // for), ancestors (at most 64), the whole tree. `nodes` is the usual short cut beside `edges`.

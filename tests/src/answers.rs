@@ -7,8 +7,8 @@ use async_graphql::{
     parser::{
         parse_query, parse_schema,
         types::{
-            BaseType, DocumentOperations, ExecutableDocument, Field, FieldDefinition, Selection, SelectionSet, Type, TypeKind,
-            TypeSystemDefinition,
+            BaseType, DocumentOperations, ExecutableDocument, Field, FieldDefinition, OperationType, Selection, SelectionSet, Type,
+            TypeKind, TypeSystemDefinition,
         },
     },
 };
@@ -53,7 +53,11 @@ pub fn assert_shape(document: &str, answer: &Json) {
         DocumentOperations::Single(operation) => &operation.node,
         DocumentOperations::Multiple(operations) => &operations.values().next().unwrap().node,
     };
-    Shape { document: &parsed, answer }.object("Query", &operation.selection_set.node, data, "data");
+    let root = match operation.ty {
+        OperationType::Mutation => "Mutation",
+        _ => "Query",
+    };
+    Shape { document: &parsed, answer }.object(root, &operation.selection_set.node, data, "data");
 }
 
 struct Shape<'a> {

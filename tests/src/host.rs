@@ -67,10 +67,18 @@ impl Backend {
 
 /// Runs a case on a fresh server on each database.
 pub fn on_each_database(case: impl AsyncFn(&TestHost) + Sync) {
+    on_each(&case, || tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build().unwrap());
+}
+
+/// The same with everything in one thread, so that a subscriber of that thread sees all that the server does.
+pub fn on_each_database_in_one_thread(case: impl AsyncFn(&TestHost) + Sync) {
+    on_each(&case, || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
+}
+
+fn on_each(case: &(impl AsyncFn(&TestHost) + Sync), runtime: impl Fn() -> tokio::runtime::Runtime + Sync) {
     for backend in Backend::available() {
         with_stack(|| {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build().unwrap();
-            runtime.block_on(async {
+            runtime().block_on(async {
                 let host = TestHost::start(backend).await;
                 case(&host).await;
                 host.stop().await;

@@ -22,7 +22,7 @@ pub mod model;
 pub mod naive;
 pub mod postgres;
 
-pub use host::{Backend, TestHost, on_each_database};
+pub use host::{Backend, TestHost, on_each_database, on_each_database_in_one_thread};
 
 /// Says that a part of the tests does not run, past the test runner, which hides what passing tests print.
 pub fn skipped(what: &str) {

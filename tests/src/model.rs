@@ -12,7 +12,7 @@ use directory::{
 };
 use serde_json::Value as Json;
 
-use crate::naive::text::fold;
+use crate::naive::{Kind, text::fold};
 
 /// Custom attributes: values by name, only assigned ones.
 pub type Attributes = BTreeMap<String, Vec<String>>;
@@ -42,6 +42,15 @@ pub struct World {
     pub(crate) by_id: [Vec<usize>; 5],
 }
 
+/// By whom a row was made over GraphQL, and when. What an import brought has none.
+#[derive(Clone, Copy, Debug)]
+pub struct Made {
+    /// The position of the person.
+    pub by: usize,
+    /// In microseconds.
+    pub at: i64,
+}
+
 /// A group.
 #[derive(Clone, Debug, Default)]
 pub struct Group {
@@ -57,6 +66,8 @@ pub struct Group {
     pub parent: Option<usize>,
     /// Its custom attributes.
     pub attributes: Attributes,
+    /// Who made it, if nobody brought it in.
+    pub made: Option<Made>,
 }
 
 /// A role.
@@ -74,6 +85,8 @@ pub struct Role {
     pub builtin: bool,
     /// Its permissions.
     pub permissions: Vec<String>,
+    /// Who made it, if nobody brought it in.
+    pub made: Option<Made>,
 }
 
 /// A person.
@@ -93,6 +106,8 @@ pub struct Person {
     pub manages_top: bool,
     /// When it came in, in microseconds.
     pub created: i64,
+    /// Who made it, if nobody brought it in.
+    pub made: Option<Made>,
 }
 
 /// That a person is in a group.
@@ -106,6 +121,8 @@ pub struct Membership {
     pub group: usize,
     /// Whether as a manager.
     pub manager: bool,
+    /// Who made it, if nobody brought it in.
+    pub made: Option<Made>,
 }
 
 /// That a person holds a role.
@@ -119,6 +136,8 @@ pub struct Grant {
     pub role: usize,
     /// The group that it is limited to.
     pub within: Option<usize>,
+    /// Who made it, if nobody brought it in.
+    pub made: Option<Made>,
 }
 
 /// The texts of a person by the names of the fields.
@@ -271,6 +290,24 @@ impl World {
             let within = grant.within.map(|group| self.groups[group].id.clone());
             grant.id.clone_from(&held[&(ends, within)]);
         }
+        self.settle();
+    }
+
+    /// Who made a row, if nobody brought it in.
+    #[must_use]
+    pub fn made(&self, kind: Kind, row: usize) -> Option<Made> {
+        match kind {
+            Kind::User => self.people[row].made,
+            Kind::Group => self.groups[row].made,
+            Kind::Role => self.roles[row].made,
+            Kind::Membership => self.memberships[row].made,
+            Kind::Grant => self.grants[row].made,
+        }
+    }
+
+    /// Puts the rows of each kind in the order of their ids, and notes which edges are whose; after every change.
+    pub fn settle(&mut self) {
+        self.index();
         self.by_id = [
             by_id(&self.people, |row| &row.id),
             by_id(&self.groups, |row| &row.id),

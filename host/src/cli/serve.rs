@@ -1,8 +1,9 @@
 //! `bailiwick serve`.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use directory::access::{Gate, Operator, OperatorVia};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::open;
@@ -60,9 +61,26 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
 pub(super) async fn serve(app: App, listener: TcpListener, stopped: impl Future<Output = ()>) -> anyhow::Result<()> {
     let mut loading = JoinSet::new();
     loading.spawn(app.gate.load_active());
+    loading.spawn(purge(app.gate.clone(), app.clock.clone()));
     http::serve(Arc::new(app), listener, stopped).await?;
     loading.shutdown().await;
     Ok(())
+}
+
+/// Between two looks at what stood in the recycle bin for long enough.
+const PURGE_PAUSE: Duration = Duration::from_secs(3_600);
+
+/// Empties the recycle bin, as the operator, as long as the server runs.
+async fn purge(gate: Arc<Gate>, clock: Clock) {
+    let operator = Operator::new(OperatorVia::CommandLine);
+    loop {
+        match gate.store().purge(operator.purge(clock.now())).await {
+            Ok(0) => {}
+            Ok(forgotten) => tracing::info!(forgotten, "the recycle bin forgot what was older than it keeps"),
+            Err(error) => tracing::warn!(%error, "the recycle bin could not be emptied, which is tried again in an hour"),
+        }
+        tokio::time::sleep(PURGE_PAUSE).await;
+    }
 }
 
 /// Listens as configured.

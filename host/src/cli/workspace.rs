@@ -19,6 +19,7 @@ pub(super) enum Command {
     List(List),
     Show(Show),
     Create(Create),
+    Quota(Quota),
 }
 
 /// List every workspace
@@ -43,6 +44,35 @@ Examples:
 pub(super) struct Show {
     /// The workspace's key
     key: String,
+}
+
+/// Say how many users a workspace may have
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Sets the number of users that a workspace may have, whoever adds them. Those that it has stay, also if they are more.",
+    after_long_help = "\
+Examples:
+  bailiwick workspace quota acme 500
+  bailiwick workspace quota acme none"
+)]
+pub(super) struct Quota {
+    /// The workspace's key
+    key: String,
+    /// How many users, or `none` for no limit
+    #[arg(value_name = "USERS", value_parser = limit)]
+    users: Limit,
+}
+
+/// A quota, or none.
+#[derive(Clone, Copy, Debug)]
+struct Limit(Option<u64>);
+
+fn limit(text: &str) -> Result<Limit, String> {
+    if text == "none" {
+        return Ok(Limit(None));
+    }
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.map(|number| Limit(Some(number))).ok_or_else(|| "write a number from 1, or `none`".to_owned())
 }
 
 /// Create a workspace with one administrator
@@ -88,6 +118,11 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
             let quota = workspace.user_quota.shown().copied().flatten();
             print(&format!("quota: {}", quota.map_or_else(|| "none".to_owned(), |quota| quota.to_string())));
             super::policy::list(store.as_ref(), workspace.id).await?;
+        }
+        Command::Quota(Quota { key, users: Limit(quota) }) => {
+            let workspace = open::workspace(store.as_ref(), &key).await?;
+            store.write(open::operator().set_quota(workspace.id, quota, Clock::system().now())).await?;
+            print(&format!("quota: {}", quota.map_or_else(|| "none".to_owned(), |quota| quota.to_string())));
         }
         Command::Create(create) => {
             let gate = wiring::gate(config, &database)?;

@@ -10,11 +10,19 @@ use crate::error;
 /// A `Result` around the option would drop the key from the response (measured with async-graphql 7.2).
 pub(super) type Maybe<T> = Option<async_graphql::Result<T>>;
 
+/// Characters of a message. What it quotes may come from the request, and a field may fail once for every row.
+const MESSAGE_CHARS: usize = 500;
+
 /// A failure on the wire, internals masked and logged.
 pub(super) fn failure(failure: &Error) -> async_graphql::Error {
     error::log(failure);
     let (_, code) = error::wire(failure);
-    let wire = async_graphql::Error::new(error::message(failure));
+    let mut message = error::message(failure);
+    if let Some((end, _)) = message.char_indices().nth(MESSAGE_CHARS) {
+        message.truncate(end);
+        message.push('…');
+    }
+    let wire = async_graphql::Error::new(message);
     wire.extend_with(|_, extensions| extensions.set("code", code))
 }
 

@@ -19,6 +19,10 @@ impl ScalarType for DateTime {
         }
     }
 
+    fn is_valid(value: &Value) -> bool {
+        matches!(value, Value::String(text) if text.parse::<Instant>().is_ok())
+    }
+
     fn to_value(&self) -> Value {
         // Timestamps are microseconds of this or the next thousands of years; the range of `Instant` is wider.
         let instant = Instant::from_microsecond(self.0.0).unwrap_or(Instant::UNIX_EPOCH);

@@ -238,6 +238,12 @@ impl UserNode {
         }))
     }
 
+    /// Tells whether the grants that the viewer sees of this user are the same as before; for `replaceGrants`.
+    async fn grants_version(&self) -> Maybe<String> {
+        let versions = self.0.level.shared("grantsVersion".to_owned(), || async { self.0.directory().grants_versions(&self.ids()).await });
+        shown(versions.await.map(|versions| versions.get(self.0.at).cloned().unwrap_or_default()))
+    }
+
     /// Whether the viewer could do these on this user. Actions are named `kind.verb`; those of memberships and grants ask about the user's.
     async fn viewer_can(&self, #[graphql(desc = "At most 50.")] actions: Vec<String>) -> Maybe<Vec<ActionDecisionNode>> {
         let decisions = decisions(&self.0, actions, || Subjects::Users(self.ids()));

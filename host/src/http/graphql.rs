@@ -16,7 +16,7 @@ use tokio::time::{Sleep, sleep};
 use super::{Edge, Failure, auth, body, code::Code, id, limits::GRAPHQL_BYTES, request_id::RequestId};
 use crate::{
     config::Mode,
-    graphql::{RequestContext, ScanCapped, limits, order::DocumentOrder},
+    graphql::{RequestContext, ScanCapped, Writer, limits, order::DocumentOrder},
 };
 use answer::{Answer, Suggestions};
 use media::Media;
@@ -179,12 +179,18 @@ impl Sender<'_> {
 
     async fn execute(&self, operation: Operation, admitted: limits::Admitted) -> Result<Answer, Failure> {
         let app = &self.edge.app;
-        let directory = match &self.subject {
-            Some(subject) => Some(Arc::new(app.gate.open(subject.clone(), app.clock.now()).await?)),
-            None => None,
+        // Each mutation opens directories of its own, and must not wait for a connection that this request holds.
+        let directory = match (&self.subject, admitted.operation) {
+            (Some(subject), OperationType::Query) => Some(Arc::new(app.gate.open(subject.clone(), app.clock.now()).await?)),
+            _ => None,
         };
         let scan_capped = ScanCapped::default();
-        let context = RequestContext { directory: directory.clone(), cursors: app.cursors.clone(), scan_capped: scan_capped.clone() };
+        let context = RequestContext {
+            directory: directory.clone(),
+            writer: Writer { gate: app.gate.clone(), clock: app.clock.clone(), subject: self.subject.clone() },
+            cursors: app.cursors.clone(),
+            scan_capped: scan_capped.clone(),
+        };
         let mut request = async_graphql::Request::new("").variables(operation.variables).data(context);
         let order = DocumentOrder::of(&admitted.document, operation.name.as_deref());
         request.operation_name = operation.name;

@@ -30,3 +30,7 @@ pub(super) const PING_MS: u64 = 2_000;
 pub(super) const UPKEEP_MS: u64 = 5_000;
 /// Milliseconds without a new connection after one could not be accepted, mostly for want of file descriptors.
 pub(super) const ACCEPT_PAUSE_MS: u64 = 100;
+/// Errors of fields in one answer; how many more there were is in `extensions.errorsLeftOut`.
+pub(super) const FIELD_ERRORS: usize = 100;
+/// Characters of one error's message.
+pub(super) const MESSAGE_CHARS: usize = 500;

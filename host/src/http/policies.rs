@@ -145,6 +145,10 @@ async fn subject(edge: &Edge, request: &Request) -> Result<Subject, Failure> {
 async fn json_body<T: serde::de::DeserializeOwned>(edge: &Edge, request: &mut Request) -> Result<T, Failure> {
     check_content(request.headers(), "application/json")?;
     let body = super::body::read(request.take_body(), JSON_BYTES, edge.app.config.limits.read_ms).await?;
+    // A list would do for an object, by the positions of its fields.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Failure::new(Code::BAD_REQUEST, "the body is no JSON object; send one with the fields that the docs name"));
+    }
     serde_json::from_slice(&body).map_err(|error| Failure::new(Code::BAD_REQUEST, format!("the body can not be read: {error}; correct it")))
 }
 

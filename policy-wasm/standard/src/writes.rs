@@ -70,9 +70,9 @@ impl<'a> Write<'a> {
         Mask::none(self.rows.height())
     }
 
-    /// Whether rows only come into being, so that `after` and the parties say where.
+    /// Whether rows come into being, or back, so that `after` and the parties say where.
     pub(crate) fn creates(&self) -> bool {
-        matches!(self.verb, "create" | "add")
+        matches!(self.verb, "create" | "add" | "restore")
     }
 
     fn is_for_managers(&self, settings: &Settings) -> bool {

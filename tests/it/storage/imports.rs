@@ -154,7 +154,7 @@ async fn a_taken_address_is_named_and_a_code_tells_people_apart() {
     let email = (UserText::Email, "Ada@example.org".to_owned());
     let other =
         ImportPerson { identifier: "other".to_owned(), texts: vec![(UserText::UserName, "bob".to_owned()), email], ..person("ada") };
-    let message = "the e-mail address `Ada@example.org` of person `bob` without a code is already taken; choose another";
+    let message = "the e-mail address `Ada@example.org` without a code of person `bob` is already taken; choose another";
     refused(|import| import.people = people(vec![person("ada"), other.clone()]), message).await;
     for Backend { store, .. } in backends().await {
         let mut told = other.clone();

@@ -47,6 +47,7 @@ async fn use_tokens(store: &Database, world: &World) {
         scopes: vec!["user.read".to_owned()],
         expires_at: (number == 1).then_some(Timestamp(99)),
         created_at: Timestamp(number as i64),
+        created_by: None,
     };
     let hash = |number: u8| {
         let mut hash = [number; 32];
@@ -134,9 +135,15 @@ async fn use_policies(store: &Database, world: &World) {
     for number in 3..=limits::MODULES as u128 + 1 {
         upload(module(base, number, PolicyStatus::Validated)).await.unwrap();
     }
-    let too_many = upload(module(base, 1_000, PolicyStatus::Validated)).await;
-    assert!(matches!(too_many, Err(Error::TooLarge(_))), "{too_many:?}");
-    upload(module(base, 1_000, PolicyStatus::Rejected)).await.unwrap();
+    let bytes_of = async |number: u128| {
+        let digest = module(base, number, PolicyStatus::Validated).module.digest;
+        store.module_bytes(workspace, digest).await.unwrap()
+    };
+    assert!(bytes_of(3).await.is_some());
+    upload(module(base, 1_000, PolicyStatus::Validated)).await.unwrap();
+    assert_eq!(bytes_of(3).await, None, "the oldest that was never active makes room");
+    assert!(bytes_of(1).await.is_some() && bytes_of(4).await.is_some() && bytes_of(1_000).await.is_some());
+    upload(module(base, 1_001, PolicyStatus::Rejected)).await.unwrap();
     let mut snapshot = store.snapshot(workspace).await.unwrap().unwrap();
     assert_eq!(snapshot.policy_modules(10).await.unwrap().len(), 10);
     assert_eq!(snapshot.policy_versions(10).await.unwrap().len(), 2);

@@ -120,7 +120,7 @@ fn person(dice: &mut Dice, at: usize, created: i64) -> Person {
     }
     let status = if at == 0 { "active" } else { dice.pick(&STATUSES) };
     let manages_top = at > 0 && dice.one_in(12);
-    Person { id: String::new(), texts, exclusive: dice.one_in(5), status, attributes: attributes(dice), manages_top, created }
+    Person { id: String::new(), texts, exclusive: dice.one_in(5), status, attributes: attributes(dice), manages_top, created, made: None }
 }
 
 /// E-mail addresses may be shared by people whom a code tells apart.

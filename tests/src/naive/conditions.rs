@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     document::{Comparison, Condition},
-    model::Attributes,
+    model::{Attributes, World},
 };
 
 /// The fields in which a free search looks.
@@ -75,7 +75,7 @@ pub fn meets(sight: &Sight<'_>, kind: Kind, row: usize, condition: &Condition) -
             holds == *flag
         }
         Condition::OneOf("status", statuses) => statuses.contains(&sight.world.people[row].status),
-        Condition::OneOf(_, provenances) => provenances.contains(&"import"),
+        Condition::OneOf(_, provenances) => provenances.contains(&provenance(sight.world, row)),
         Condition::Period(_, from, until) => {
             let at = created(sight, kind, row);
             from.is_none_or(|from| at >= from) && until.is_none_or(|until| at < until)
@@ -88,6 +88,9 @@ pub fn meets(sight: &Sight<'_>, kind: Kind, row: usize, condition: &Condition) -
 #[must_use]
 pub fn created(sight: &Sight<'_>, kind: Kind, row: usize) -> i64 {
     let world = sight.world;
+    if let Some(made) = world.made(kind, row) {
+        return made.at;
+    }
     match kind {
         Kind::User => world.people[row].created,
         Kind::Membership => world.people[world.memberships[row].person].created,
@@ -95,6 +98,12 @@ pub fn created(sight: &Sight<'_>, kind: Kind, row: usize) -> i64 {
         // The tree and the roles come with the first people.
         Kind::Group | Kind::Role => world.people[0].created,
     }
+}
+
+/// Where a grant came from.
+#[must_use]
+pub fn provenance(world: &World, grant: usize) -> &'static str {
+    if world.grants[grant].made.is_some() { "manual" } else { "import" }
 }
 
 /// A governed text as stored.

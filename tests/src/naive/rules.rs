@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
+use super::conditions::provenance;
 use super::{
     Kind,
     policy::{Scope, Subject},
@@ -136,7 +137,7 @@ impl Term {
             (Kind::Membership, "self") => subject.is(world.memberships[row].person),
             (Kind::Grant, "self") => subject.is(world.grants[row].person),
             // An import creates on behalf of the operator, who is nobody of the workspace.
-            (_, "created-by-me") => false,
+            (_, "created-by-me") => world.made(kind, row).is_some_and(|made| subject.asker.person == Some(made.by)),
             (_, "in-group" | "under-group" | "in-group-key" | "under-group-key") => return self.holds_of_groups(test, subject, kind, row),
             (Kind::Group, "mine") => subject.mine.contains(&row),
             (Kind::User, "has-role-key") => {
@@ -150,7 +151,7 @@ impl Term {
             (Kind::User, "attribute") => return self.holds_of_attribute(&world.people[row].attributes),
             (Kind::Group, "attribute") => return self.holds_of_attribute(&world.groups[row].attributes),
             (Kind::Membership, "manager") => world.memberships[row].manager,
-            (Kind::Grant, "provenance") => self.values.iter().any(|from| from == "import"),
+            (Kind::Grant, "provenance") => self.values.iter().any(|from| from == provenance(world, row)),
             _ => panic!("no test {test} of {kind}"),
         })
     }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     Kind,
-    conditions::{Touches, created, meets, text, touches},
+    conditions::{Touches, created, meets, provenance, text, touches},
     sight::Sight,
     standard::Standard,
     text::fold,
@@ -327,9 +327,12 @@ impl Server<'_> {
     fn of_grant(&mut self, at: usize, name: &str, field: &Field, path: &Path) -> Json {
         let grant = &self.sight.world.grants[at];
         match name {
-            "provenance" => json!("IMPORT"),
-            // The operator granted it, who is nobody of the workspace.
-            "grantedBy" => Json::Null,
+            "provenance" => json!(provenance(self.sight.world, at).to_uppercase()),
+            // Otherwise the operator granted it, who is nobody of the workspace.
+            "grantedBy" => {
+                let by = grant.made.map(|made| made.by).filter(|by| self.sight.sees(Kind::User, *by));
+                by.map_or(Json::Null, |by| self.row(Kind::User, by, &field.fields, path))
+            }
             "limited" => json!(grant.within.is_some()),
             "user" => self.row(Kind::User, grant.person, &field.fields, path),
             "role" => self.row(Kind::Role, grant.role, &field.fields, path),

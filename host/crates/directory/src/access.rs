@@ -14,6 +14,7 @@ mod resource;
 mod sealed;
 mod subject;
 mod tree;
+mod write;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -33,6 +34,12 @@ pub use policies::{Activation, ActivePolicy, Upload};
 pub use sealed::{Sealed, Visible, Warrant};
 pub use subject::{Actor, Caller, Rejection, Subject, authenticate};
 pub use tree::{GroupTree, TreeNode};
+pub use write::{
+    AddGrants, AddMembers, AddUsers, Command, CreateGroup, CreateRole, CreateToken, DefineAttribute, DeleteGroup, DeleteRole, Done,
+    GrantDraft, Member, MoveGroup, MovePreview, OnboardPartner, RemoveAttribute, RemoveGrants, RemoveMembers, RemoveUsers, ReplaceGrants,
+    Request, RestoreGroup, RestoreRole, RestoreUser, RevokeToken, SetCodeRules, SetManagers, SetStatus, UpdateAttribute, UpdateGroup,
+    UpdateRole, UpdateUser, UpdateWorkspace, UserDraft, code_rules_hold, grants_version,
+};
 
 use crate::{
     Error,
@@ -142,6 +149,9 @@ impl Gate {
             Some(user) => self.subject(&subject, user, epoch, snapshot.as_mut()).await?,
             None => Arc::new(SubjectContext::default()),
         };
+        if subject.user().is_some() && !context.facts.active {
+            return Err(Error::Inactive);
+        }
         let decider = Decider::new(self, &subject, &version).await;
         Ok(Directory {
             gate: self.clone(),

@@ -33,6 +33,26 @@ pub enum Error {
     /// What was read has changed before it was written.
     #[error("{0} has changed since it was read; read it again and repeat")]
     Stale(String),
+    /// A rule of the directory, whatever the policy says.
+    #[error("{message}")]
+    Broken {
+        /// Which.
+        rule: Rule,
+        /// The input, the rule and the remedy.
+        message: String,
+    },
+    /// One of several items of a change is refused.
+    #[error("{error}")]
+    Item {
+        /// Its position.
+        at: usize,
+        /// Why.
+        #[source]
+        error: Box<Error>,
+    },
+    /// The user of the request is not active any more.
+    #[error("the user of this token is not active; ask an administrator of the workspace")]
+    Inactive,
     /// A limit of the server was reached.
     #[error("{0}")]
     TooLarge(String),
@@ -48,6 +68,75 @@ pub enum Error {
     /// The request took too long.
     #[error("the request took longer than the server allows; ask for less at once")]
     Deadline,
+}
+
+/// The rules that hold whatever a policy says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// A workspace keeps an active user with full administration (D20).
+    LastAdministrator,
+    /// Nobody suspends or removes themself, or takes away their own administration (D20).
+    OwnAccess,
+    /// No group is below itself.
+    Cycle,
+    /// The tree has at most [`crate::limits::GROUP_DEPTH`] levels.
+    TooDeep,
+    /// What is deleted as empty is empty.
+    NotEmpty,
+    /// A workspace has at most so many users (D10).
+    Quota,
+    /// An exclusive user is in one workspace only (D5).
+    Exclusive,
+    /// Built-in roles never change.
+    BuiltIn,
+    /// What comes back from the recycle bin finds its place free.
+    Restore,
+    /// What stands in the recycle bin is not changed.
+    InBin,
+    /// An idempotency key is good for one request.
+    KeyReused,
+}
+
+/// Everything that is wrong with a write, or why it failed.
+#[derive(Clone, Debug)]
+pub enum Refusal {
+    /// What a person can put right.
+    Problems(Vec<Problem>),
+    /// What nobody can.
+    Failed(Error),
+}
+
+/// What is wrong with one part of a write.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// The path into the input: names of fields, and positions in lists.
+    pub at: Vec<String>,
+    /// What is wrong.
+    pub error: Error,
+}
+
+impl Problem {
+    /// A problem with the part of the input that `at` names, dot by dot: `users.2.email`.
+    #[must_use]
+    pub fn at(at: &str, error: Error) -> Self {
+        Self { at: at.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect(), error }
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problems(vec![problem])
+    }
+}
+
+impl From<Error> for Refusal {
+    /// A failure that a person can put right is a problem with the input as a whole.
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Policy(_) | Error::Store(_) | Error::Deadline | Error::Inactive => Self::Failed(error),
+            error => Problem::at("", error).into(),
+        }
+    }
 }
 
 impl From<Failure> for Error {

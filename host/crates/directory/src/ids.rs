@@ -71,5 +71,8 @@ id!(
     /// A module as uploaded to one workspace.
     PolicyId, "pol");
 id!(
+    /// A deletion that can still be undone.
+    DeletionId, "del");
+id!(
     /// Module, settings and fallback as they were activated together.
     PolicyVersionId, "pov");

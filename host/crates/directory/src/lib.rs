@@ -5,6 +5,7 @@
 //! opening in [`access`].
 
 pub mod access;
+pub mod change;
 pub mod contract;
 mod error;
 pub mod ids;
@@ -17,4 +18,4 @@ pub mod store;
 pub mod text;
 
 pub use access::{Sealed, Visible, Warrant};
-pub use error::Error;
+pub use error::{Error, Problem, Refusal, Rule};

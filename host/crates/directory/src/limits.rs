@@ -44,3 +44,25 @@ pub const SETTINGS_BYTES: usize = 65_536;
 pub const MODULE_BYTES: usize = 32 * 1024 * 1024;
 /// Modules that one workspace keeps.
 pub const MODULES: usize = 100;
+/// Users, members or grants in one bulk write.
+pub const BULK: usize = 500;
+/// Groups and roles that a new user may start with, each.
+pub const START_EDGES: usize = 50;
+/// Groups that one deletion may take with it, and one move may move.
+pub const SUBTREE_GROUPS: usize = 20_000;
+/// Days for which the recycle bin keeps what was deleted.
+pub const BIN_DAYS: i64 = 30;
+/// Hours for which an idempotency key is remembered.
+pub const KEY_HOURS: i64 = 24;
+/// Characters of an idempotency key.
+pub const IDEMPOTENCY_KEY_CHARS: usize = 128;
+/// How often a write is decided again because what it was decided on has changed.
+pub const WRITE_ATTEMPTS: usize = 12;
+/// Characters of a user code, at most and whatever the workspace's rules.
+pub const CODE_CHARS: u32 = 64;
+/// Tokens that a workspace may have that are neither revoked nor expired.
+pub const TOKENS: usize = 1_000;
+/// Rows that one page of the recycle bin holds.
+pub const BIN_ROWS: usize = 100;
+/// Places that are asked about where an action is asked of the workspace as a whole.
+pub const PLACES: usize = 100;

@@ -3,6 +3,8 @@
 //! Governed values are [`Field`]s: storage fills every one as shown, and the gate withholds what a verdict names. To add a field,
 //! add it here, to [`crate::register`], and to the row constructor in storage; the gate's `withhold` will not compile without it.
 
+mod attribute;
+mod deletion;
 mod field;
 mod group;
 mod policy;
@@ -10,6 +12,8 @@ mod role;
 mod user;
 mod workspace;
 
+pub use attribute::{Attribute, AttributeType, CodeRule};
+pub use deletion::{Binned, Deleted, Deletion};
 pub use field::{Attributes, Field, TextField};
 pub use group::{Group, Membership};
 pub use policy::{PolicyModule, PolicyStatus, PolicyVersion};

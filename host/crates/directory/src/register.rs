@@ -366,6 +366,115 @@ pub const CONTEXT_NEEDS: &[(&str, &str)] = &[
     ("roles.permissions", "the ragged column `permissions` of `context.roles`"),
 ];
 
+/// What `change` holds for one action.
+#[derive(Clone, Copy, Debug)]
+pub struct WriteDef {
+    /// `kind.verb`.
+    pub action: &'static str,
+    /// What the rows of `check` are.
+    pub rows: &'static str,
+    /// What stands in `fields`.
+    pub fields: &'static str,
+    /// What `after` holds.
+    pub after: &'static str,
+    /// Who and what else is involved, by the party's name; empty for nobody.
+    pub parties: &'static [(&'static str, &'static str)],
+}
+
+const fn write(
+    action: &'static str,
+    rows: &'static str,
+    fields: &'static str,
+    after: &'static str,
+    parties: &'static [(&'static str, &'static str)],
+) -> WriteDef {
+    WriteDef { action, rows, fields, after, parties }
+}
+
+const NEW: &str = "as many as come into being, without columns";
+const THERE: &str = "as they are";
+const SET: &str = "those that the caller sets";
+const WOULD_BE: &str = "as they would be";
+const NONE: &str = "none";
+const ENDS: &[(&str, &str)] = &[("user", "of each row"), ("group", "one for all rows, or one of each")];
+const GRANTED: &[(&str, &str)] = &[
+    ("user", "of each row"),
+    ("role", "of each row, with its permissions"),
+    ("within", "of each row, if any is limited; without groups where one is not"),
+];
+
+/// What `change` holds, for every action that changes something and that the server performs.
+///
+/// The top group as a party has a row without groups, or with its own position where the subject manages it.
+pub const WRITES: &[WriteDef] = &[
+    write(
+        "user.create",
+        NEW,
+        SET,
+        "as they would be; `groups` and `roles` are those that they begin with, each of which is also asked about as `membership.add` or `grant.add`",
+        &[
+            ("group", "of a single user: a party for each group that it begins with"),
+            ("role", "of a single user: likewise, with its permissions"),
+        ],
+    ),
+    write("user.update", THERE, SET, WOULD_BE, &[]),
+    write("user.suspend", THERE, "`status`", WOULD_BE, &[]),
+    write("user.activate", THERE, "`status`", WOULD_BE, &[]),
+    write("user.delete", THERE, NONE, NONE, &[]),
+    write(
+        "user.restore",
+        "as it is in the recycle bin; `groups` and `roles` are those that come back",
+        "texts that it shall come back with",
+        "as it was before, with these texts",
+        &[("group", "a party for each group that it comes back to"), ("role", "a party for each role that it comes back with")],
+    ),
+    write("group.create", NEW, SET, "as it would be; `groups` are itself and its parent", &[("group", "its parent")]),
+    write("group.update", THERE, SET, WOULD_BE, &[]),
+    write(
+        "group.move",
+        "as they are; several where a group that is deleted lifts what is below it",
+        "`parent`",
+        "as they would be; `context.groups` still says where they are",
+        &[("from", "the parent that they have"), ("to", "the parent that they would have")],
+    ),
+    write("group.delete", "the group, and everything that goes with it", NONE, NONE, &[]),
+    write(
+        "group.restore",
+        "the group as it was",
+        "`name`, if it shall have another",
+        "the group where it would be",
+        &[("group", "its parent"), ("role", "a party for each role of the grants that come back")],
+    ),
+    write("role.create", NEW, SET, "as it would be, with its permissions", &[]),
+    write("role.update", THERE, SET, "as it would be, with its permissions", &[]),
+    write("role.delete", THERE, NONE, NONE, &[]),
+    write("role.restore", "the role as it was", NONE, "the same", &[("role", "the role, with its permissions")]),
+    write("membership.add", NEW, "`manager`, where it makes a manager", WOULD_BE, ENDS),
+    write("membership.update", THERE, "`manager`", WOULD_BE, ENDS),
+    write("membership.remove", THERE, NONE, NONE, ENDS),
+    write("grant.add", NEW, NONE, WOULD_BE, GRANTED),
+    write("grant.remove", THERE, NONE, NONE, GRANTED),
+    write("workspace.update", "the workspace", SET, NONE, &[]),
+    write("settings.update", "the settings of user codes", SET, NONE, &[]),
+    write("attribute.create", "the declaration", SET, NONE, &[]),
+    write("attribute.update", "the declaration", SET, NONE, &[]),
+    write("attribute.delete", "the declaration", NONE, NONE, &[]),
+    write(
+        "token.create",
+        NEW,
+        "`name`, `scopes`, `expiresAt`",
+        WOULD_BE,
+        &[("role", "of a service: a role without a key, whose permissions are the token's scopes")],
+    ),
+    write("token.revoke", THERE, NONE, NONE, &[]),
+];
+
+/// What `change` holds for an action, if the server performs it.
+#[must_use]
+pub fn write_of(action: &str) -> Option<&'static WriteDef> {
+    WRITES.iter().find(|write| write.action == action)
+}
+
 /// Every action, `kind.verb`, in the register's order. A permission's name is an action's name.
 pub fn actions() -> impl Iterator<Item = String> {
     Kind::ALL.into_iter().flat_map(|kind| kind.verbs().iter().map(move |verb| format!("{}.{verb}", kind.name())))

@@ -11,10 +11,12 @@ use uuid::Uuid;
 use crate::{
     Error,
     access::{Sealed, Warrant},
+    change::{Write, Written},
     contract::Digest,
-    ids::{AccountId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
+    ids::{AccountId, DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
     model::{
-        Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, Status, Timestamp, Token, TokenKind, User, UserText, Workspace,
+        Attribute, Binned, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, Status, Timestamp, Token,
+        TokenKind, User, UserText, Workspace,
     },
     query::{
         Filter, GrantPredicate, GroupPredicate, IdSort, Keyset, MembershipPredicate, NameSort, Order, RolePredicate, UserPredicate,
@@ -48,6 +50,17 @@ pub trait Store: Send + Sync {
         warrant: Warrant<ImportWorkspace>,
         progress: &(dyn Fn(ImportProgress) + Send + Sync),
     ) -> Result<ImportSummary, Error>;
+
+    /// Makes changes, all or nothing: every one of them, or none.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] if the epoch is not the warrant's, or a row is not of the version that was decided on: decide again.
+    /// [`Error::Taken`], [`Error::NotFound`] and [`Error::Broken`] name what stands in the way.
+    async fn write(&self, warrant: Warrant<Write>) -> Result<Written, Error>;
+
+    /// Forgets what was deleted before `before`, and idempotency keys that are older than theirs may be; answers how many deletions
+    /// are gone for good.
+    async fn purge(&self, warrant: Warrant<Purge>) -> Result<u64, Error>;
 
     /// Stores a token by the hash of its secret.
     async fn create_token(&self, warrant: Warrant<CreateToken>) -> Result<(), Error>;
@@ -219,6 +232,8 @@ pub struct SubjectFacts {
     pub grants: Vec<(RoleId, Option<GroupId>)>,
     /// Its custom attributes: `(name, folded value)`.
     pub attributes: Vec<(String, String)>,
+    /// Whether it is active: nobody else acts.
+    pub active: bool,
 }
 
 /// A group as context carries it.
@@ -287,6 +302,23 @@ pub trait Snapshot: Send {
     async fn memberships_by_id(&mut self, ids: &[MembershipId]) -> Result<Vec<Sealed<Membership>>, Error>;
     /// Grants by id.
     async fn grants_by_id(&mut self, ids: &[GrantId]) -> Result<Vec<Sealed<Grant>>, Error>;
+
+    /// The memberships of these users in these groups: every pair that there is.
+    async fn memberships_between(&mut self, users: &[UserId], groups: &[GroupId]) -> Result<Vec<Sealed<Membership>>, Error>;
+    /// A group and everything below it, parents before children, at most `rows`.
+    async fn subtree(&mut self, group: GroupId, rows: usize) -> Result<Vec<Sealed<Group>>, Error>;
+    /// The declared attributes, by name.
+    async fn attributes(&mut self) -> Result<Vec<Sealed<Attribute>>, Error>;
+    /// The tokens that are not revoked, newest first, at most [`crate::limits::TOKENS`].
+    async fn tokens(&mut self) -> Result<Vec<Sealed<Token>>, Error>;
+    /// The latest deletions that can still be undone, newest first; `before` is the last one of the page before.
+    async fn deletions(&mut self, before: Option<DeletionId>, rows: usize) -> Result<Vec<Sealed<Deletion>>, Error>;
+    /// The deletion of one object.
+    async fn deletion_of(&mut self, object: Uuid) -> Result<Option<Sealed<Deletion>>, Error>;
+    /// What a deletion would bring back.
+    async fn binned(&mut self, deletion: &Deletion) -> Result<Sealed<Binned>, Error>;
+    /// What was done under an idempotency key: the SHA-256 of the request, and the ids that answer it.
+    async fn request(&mut self, subject: Uuid, key: &str) -> Result<Option<(Digest, Vec<Uuid>)>, Error>;
 
     /// A list of users: rows by parent, each parent's in its order.
     async fn list_users(&mut self, list: &UserList) -> Result<Vec<Listed<User>>, Error>;
@@ -438,6 +470,13 @@ pub struct ImportSummary {
     pub users_absent: u64,
     /// Groups likewise.
     pub groups_absent: u64,
+}
+
+/// What the recycle bin is to forget.
+#[derive(Clone, Copy, Debug)]
+pub struct Purge {
+    /// The clock.
+    pub now: Timestamp,
 }
 
 /// A token to be stored.

@@ -73,6 +73,7 @@ impl Database {
             .busy_timeout(limits::CONNECTION_TIME)
             .pragma("mmap_size", limits::MAPPED_BYTES.to_string())
             .pragma("cache_size", format!("-{}", limits::CACHE_KIB));
+        make_private(&connect)?;
         let pool = || SqlitePoolOptions::new().acquire_timeout(limits::CONNECTION_TIME);
         // The writer comes first: it makes the file and its write-ahead log, which readers then find.
         let writer = connect.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
@@ -169,6 +170,24 @@ impl Database {
         }
         .map_err(failed)?;
         connection.fetch(sql).await
+    }
+}
+
+/// Makes the file, if it is missing, so that only its owner reads it: everybody's data are in it. SQLite makes the files beside it like it.
+fn make_private(connect: &SqliteConnectOptions) -> Result<(), Error> {
+    let path = connect.get_filename();
+    if path.as_os_str().is_empty() || path == std::path::Path::new(":memory:") {
+        return Ok(());
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(Error::Store(format!("the database `{}` can not be made: {error}", path.display())))
+        }
+        _ => Ok(()),
     }
 }
 

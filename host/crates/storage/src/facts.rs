@@ -33,12 +33,17 @@ union all
 select 'top', null, null, true, null, null
 from top_managers x
 where x.workspace_id = {}
-  and x.user_id = {}";
+  and x.user_id = {}
+union all
+select 'active', null, null, u.status = 'active', null, null
+from users u
+where u.workspace_id = {}
+  and u.id = {}";
 
 /// A user's facts as a subject.
 pub(crate) async fn subject(view: &mut View, user: UserId) -> Result<Sealed<SubjectFacts>, Error> {
     let of = view.workspace;
-    let found = view.fetch(sql!(SUBJECT, of, user, of, user, of, user, of, user).fixed()).await?;
+    let found = view.fetch(sql!(SUBJECT, of, user, of, user, of, user, of, user, of, user).fixed()).await?;
     let mut facts = SubjectFacts::default();
     for row in &found {
         subject_fact(&mut facts, &mut row.columns())?;
@@ -62,6 +67,7 @@ fn subject_fact(facts: &mut SubjectFacts, columns: &mut Columns<'_>) -> Result<(
         }
         ("grant", Some(role)) => facts.grants.push((RoleId(role), second.map(GroupId))),
         ("attribute", _) => facts.attributes.push((columns.take()?, columns.take()?)),
+        ("active", _) => facts.active = flag,
         _ => facts.manages_top = true,
     }
     Ok(())

@@ -10,7 +10,7 @@ mod people;
 mod settle;
 mod workspace;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use directory::{
     Error, Warrant,
@@ -20,7 +20,13 @@ use directory::{
 };
 use uuid::Uuid;
 
-use crate::{Database, batch::Batch, exec::Tx, head, sql::sql};
+use crate::{
+    Database,
+    batch::Batch,
+    exec::Tx,
+    head,
+    put::{self, Attributes},
+};
 
 /// Where an import reports to.
 pub(crate) type Progress<'a> = &'a (dyn Fn(ImportProgress) + Send + Sync);
@@ -102,13 +108,7 @@ impl Import {
 
     /// Runs a statement with one hole on every part of a batch; answers how many rows were written.
     async fn insert(&mut self, statement: &'static str, batch: Batch) -> Result<u64, Error> {
-        let mut written = 0;
-        if batch.is_empty() {
-            return Ok(written);
-        }
-        for part in batch.split() {
-            written += self.tx.execute(sql!(statement, part)).await?;
-        }
+        let written = put::insert(&mut self.tx, statement, batch).await?;
         self.changed |= written > 0;
         Ok(written)
     }
@@ -124,31 +124,6 @@ impl Import {
         }
         let names = assigned.into_iter().map(|(name, values)| (name.to_owned(), values.into_iter().map(str::to_owned).collect()));
         Ok(Attributes(names.collect()))
-    }
-}
-
-/// Custom attributes of one row, in the order of their names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Attributes(Vec<(String, Vec<String>)>);
-
-impl Attributes {
-    /// As stored in the row.
-    fn json(&self) -> String {
-        serde_json::json!(self.0).to_string()
-    }
-
-    /// As stored for comparison: each name with each folded value, once.
-    fn keys(&self) -> BTreeSet<(&str, String)> {
-        let values = self.0.iter().flat_map(|(name, values)| values.iter().map(move |value| (name.as_str(), value)));
-        values.map(|(name, value)| (name, crate::keys::capped(&directory::text::fold(value)).to_owned())).collect()
-    }
-
-    /// These, with what `newer` says of the attributes that it names.
-    fn overlaid(mut self, newer: &Self) -> Self {
-        self.0.retain(|(name, _)| newer.0.iter().all(|(newer, _)| newer != name));
-        self.0.extend(newer.0.iter().cloned());
-        self.0.sort();
-        self
     }
 }
 

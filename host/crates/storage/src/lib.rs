@@ -10,6 +10,7 @@
 
 mod backup;
 mod batch;
+mod bin;
 mod cond;
 mod database;
 mod error;
@@ -24,6 +25,7 @@ mod list;
 mod lookup;
 mod plan;
 mod policy;
+mod put;
 mod rows;
 mod scope_sql;
 mod snapshot;
@@ -31,5 +33,6 @@ mod sql;
 mod store;
 mod streams;
 mod tokens;
+mod write;
 
 pub use database::{Database, Options};

@@ -129,6 +129,35 @@ from policies
 where workspace_id = {}
   and status = 'validated'";
 
+/// The oldest module that was never active.
+const FORGET_UNUSED: &str = "
+delete from policies
+where workspace_id = {}
+  and id = (
+    select p.id
+    from policies p
+    where p.workspace_id = {}
+      and p.status = 'validated'
+      and not exists (
+        select 1
+        from policy_versions v
+        where v.workspace_id = p.workspace_id
+          and v.policy_id = p.id
+      )
+    order by p.uploaded_at, p.id
+    limit 1
+  )";
+
+const FORGET_BYTES: &str = "
+delete from policy_modules
+where workspace_id = {}
+  and digest not in (
+    select p.digest
+    from policies p
+    where p.workspace_id = {}
+      and p.status = 'validated'
+  )";
+
 const FORGET_REJECTED: &str = "
 delete from policies
 where workspace_id = {}
@@ -167,10 +196,14 @@ pub(crate) async fn upload(database: &Database, warrant: Warrant<UploadPolicy>) 
     }
     let kept: i64 = count(&tx.fetch(sql!(COUNT_MODULES, workspace)).await?)?;
     if module.status == PolicyStatus::Validated && usize::try_from(kept).is_ok_and(|kept| kept >= limits::MODULES) {
-        return Err(Error::TooLarge(format!(
-            "the workspace keeps {kept} policy modules, and may keep {}; activate one of these",
-            limits::MODULES
-        )));
+        // Whoever uploads with every build would else have no place left.
+        if tx.execute(sql!(FORGET_UNUSED, workspace, workspace)).await? == 0 {
+            return Err(Error::TooLarge(format!(
+                "the workspace keeps {kept} policy modules that were active once, and may keep {}; activate one of these",
+                limits::MODULES
+            )));
+        }
+        tx.execute(sql!(FORGET_BYTES, workspace, workspace)).await?;
     }
     let id = module.id;
     if module.status == PolicyStatus::Validated {

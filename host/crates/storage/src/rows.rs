@@ -3,11 +3,12 @@
 
 use directory::{
     Error, Sealed,
+    change::{CodeRules, DeleteMode},
     contract::Digest,
-    ids::{GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
+    ids::{DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
     model::{
-        Attributes, Epoch, Field, Grant, Group, Membership, PolicyModule, PolicyStatus, PolicyVersion, Provenance, Role, Status, Timestamp,
-        Token, TokenKind, User, Version, Workspace,
+        Attribute, AttributeType, Attributes, CodeRule, Deleted, Deletion, Epoch, Field, Grant, Group, Membership, PolicyModule,
+        PolicyStatus, PolicyVersion, Provenance, Role, Status, Timestamp, Token, TokenKind, User, Version, Workspace,
     },
     register,
 };
@@ -45,7 +46,12 @@ pub(crate) const GROUP: &str = "g.id, g.parent_id, g.depth, g.key, g.name, g.des
   g.updated_at, g.version";
 
 pub(crate) fn group(columns: &mut Columns<'_>) -> Result<Sealed<Group>, Error> {
-    Ok(Sealed::new(Group {
+    group_row(columns).map(Sealed::new)
+}
+
+/// The same of the recycle bin, where it is part of something that is sealed as a whole.
+pub(crate) fn group_row(columns: &mut Columns<'_>) -> Result<Group, Error> {
+    Ok(Group {
         id: GroupId(columns.take()?),
         parent: optional(columns)?.map(GroupId),
         depth: number(columns)?,
@@ -58,7 +64,7 @@ pub(crate) fn group(columns: &mut Columns<'_>) -> Result<Sealed<Group>, Error> {
         updated_at: Timestamp(columns.take()?),
         version: Version(columns.take()?),
         withheld: Vec::new(),
-    }))
+    })
 }
 
 /// Columns of a role, from `roles r`.
@@ -66,13 +72,18 @@ pub(crate) const ROLE: &str = "r.id, r.key, r.name, r.description, r.builtin, r.
   r.updated_at, r.version";
 
 pub(crate) fn role(columns: &mut Columns<'_>) -> Result<Sealed<Role>, Error> {
+    role_row(columns).map(Sealed::new)
+}
+
+/// Likewise.
+pub(crate) fn role_row(columns: &mut Columns<'_>) -> Result<Role, Error> {
     let id = RoleId(columns.take()?);
     let key: String = columns.take()?;
     let name: String = columns.take()?;
     let description: Option<String> = columns.take()?;
     let builtin: bool = columns.take()?;
     let permissions = permissions(&key, builtin, texts(columns)?);
-    Ok(Sealed::new(Role {
+    Ok(Role {
         id,
         key: Field::Shown(key),
         name: Field::Shown(name),
@@ -84,7 +95,7 @@ pub(crate) fn role(columns: &mut Columns<'_>) -> Result<Sealed<Role>, Error> {
         updated_at: Timestamp(columns.take()?),
         version: Version(columns.take()?),
         withheld: Vec::new(),
-    }))
+    })
 }
 
 /// The administrator's are not stored: they include those of later servers.
@@ -125,7 +136,7 @@ pub(crate) fn grant(columns: &mut Columns<'_>) -> Result<Sealed<Grant>, Error> {
 
 /// Columns of a workspace, from `workspaces w`.
 pub(crate) const WORKSPACE: &str = "w.id, w.key, w.name, w.user_quota, w.user_count, w.epoch, w.policy_version_id, w.created_at,
-  w.updated_at, w.version";
+  w.updated_at, w.version, w.code_min_length, w.code_max_length, w.code_rule";
 
 pub(crate) fn workspace(columns: &mut Columns<'_>) -> Result<Sealed<Workspace>, Error> {
     Ok(Sealed::new(Workspace {
@@ -139,6 +150,7 @@ pub(crate) fn workspace(columns: &mut Columns<'_>) -> Result<Sealed<Workspace>, 
         created_at: Timestamp(columns.take()?),
         updated_at: Timestamp(columns.take()?),
         version: Version(columns.take()?),
+        code_rules: CodeRules { min_length: number(columns)?, max_length: number(columns)?, rule: named(columns, CodeRule::named)? },
         withheld: Vec::new(),
     }))
 }
@@ -182,7 +194,7 @@ pub(crate) fn policy_version(columns: &mut Columns<'_>) -> Result<Sealed<PolicyV
 }
 
 /// Columns of a token, from `tokens k`.
-pub(crate) const TOKEN: &str = "k.id, k.kind, k.name, k.user_id, k.scopes, k.expires_at, k.created_at";
+pub(crate) const TOKEN: &str = "k.id, k.kind, k.name, k.user_id, k.scopes, k.expires_at, k.created_at, k.created_by";
 
 pub(crate) fn token(columns: &mut Columns<'_>) -> Result<Sealed<Token>, Error> {
     Ok(Sealed::new(Token {
@@ -193,7 +205,45 @@ pub(crate) fn token(columns: &mut Columns<'_>) -> Result<Sealed<Token>, Error> {
         scopes: texts(columns)?,
         expires_at: columns.take::<Option<i64>>()?.map(Timestamp),
         created_at: Timestamp(columns.take()?),
+        created_by: optional(columns)?.map(UserId),
     }))
+}
+
+/// Columns of an attribute's declaration, from `attribute_definitions f`.
+pub(crate) const ATTRIBUTE: &str = "f.name, f.type, f.required, f.is_unique, f.multivalued, f.searchable, f.version";
+
+pub(crate) fn attribute(columns: &mut Columns<'_>) -> Result<Sealed<Attribute>, Error> {
+    Ok(Sealed::new(Attribute {
+        name: columns.take()?,
+        type_: named(columns, AttributeType::named)?,
+        required: columns.take()?,
+        unique: columns.take()?,
+        multivalued: columns.take()?,
+        searchable: columns.take()?,
+        version: Version(columns.take()?),
+    }))
+}
+
+/// Columns of a deletion, from `deletions d`.
+pub(crate) const DELETION: &str = "d.id, d.kind, d.object_id, d.mode, d.status, d.managed_top, d.deleted_at";
+
+pub(crate) fn deletion(columns: &mut Columns<'_>) -> Result<Sealed<Deletion>, Error> {
+    let id = DeletionId(columns.take()?);
+    let kind: String = columns.take()?;
+    let object = columns.take()?;
+    let of = match kind.as_str() {
+        "user" => Deleted::User(UserId(object)),
+        "group" => Deleted::Group(GroupId(object)),
+        _ => Deleted::Role(RoleId(object)),
+    };
+    let mode = named(columns, |name| match name {
+        "one" => Some(DeleteMode::Empty),
+        "lift" => Some(DeleteMode::Lift),
+        "subtree" => Some(DeleteMode::Subtree),
+        _ => None,
+    })?;
+    let status = columns.take::<Option<String>>()?.as_deref().and_then(Status::named);
+    Ok(Sealed::new(Deletion { id, of, mode, status, managed_top: columns.take()?, at: Timestamp(columns.take()?) }))
 }
 
 /// The name under which a kind of token is stored.
@@ -232,7 +282,7 @@ pub(crate) fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Erro
     serde_json::from_str(text).map_err(|error| Error::Store(format!("a stored list can not be read: {error}")))
 }
 
-fn digest(bytes: Vec<u8>) -> Result<Digest, Error> {
+pub(crate) fn digest(bytes: Vec<u8>) -> Result<Digest, Error> {
     let bytes = bytes.try_into().map_err(|_| Error::Store("a stored digest has not 32 bytes".to_owned()))?;
     Ok(Digest(bytes))
 }

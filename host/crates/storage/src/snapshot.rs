@@ -12,13 +12,16 @@ use std::{
 use async_trait::async_trait;
 use directory::{
     Error, Sealed,
-    ids::{GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, UserId, WorkspaceId},
-    model::{Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, User, Workspace},
+    contract::Digest,
+    ids::{DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, UserId, WorkspaceId},
+    model::{Attribute, Binned, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, Token, User, Workspace},
     store::{GrantList, GroupFact, GroupList, Listed, MembershipList, RoleFact, RoleList, Snapshot, SubjectFacts, UserList},
 };
 
+use uuid::Uuid;
+
 use crate::{
-    Database,
+    Database, bin,
     error::failed,
     exec::{Row, Tx},
     facts, limits, list, lookup, policy,
@@ -158,6 +161,38 @@ impl Snapshot for View {
 
     async fn grants_by_id(&mut self, ids: &[GrantId]) -> Result<Vec<Sealed<Grant>>, Error> {
         lookup::grants(self, ids).await
+    }
+
+    async fn memberships_between(&mut self, users: &[UserId], groups: &[GroupId]) -> Result<Vec<Sealed<Membership>>, Error> {
+        bin::memberships_between(self, users, groups).await
+    }
+
+    async fn subtree(&mut self, group: GroupId, rows: usize) -> Result<Vec<Sealed<Group>>, Error> {
+        bin::subtree(self, group, rows).await
+    }
+
+    async fn attributes(&mut self) -> Result<Vec<Sealed<Attribute>>, Error> {
+        bin::attributes(self).await
+    }
+
+    async fn tokens(&mut self) -> Result<Vec<Sealed<Token>>, Error> {
+        bin::tokens(self).await
+    }
+
+    async fn deletions(&mut self, before: Option<DeletionId>, rows: usize) -> Result<Vec<Sealed<Deletion>>, Error> {
+        bin::deletions(self, before, rows).await
+    }
+
+    async fn deletion_of(&mut self, object: Uuid) -> Result<Option<Sealed<Deletion>>, Error> {
+        bin::deletion_of(self, object).await
+    }
+
+    async fn binned(&mut self, deletion: &Deletion) -> Result<Sealed<Binned>, Error> {
+        bin::binned(self, deletion).await
+    }
+
+    async fn request(&mut self, subject: Uuid, key: &str) -> Result<Option<(Digest, Vec<Uuid>)>, Error> {
+        bin::request(self, subject, key).await
     }
 
     async fn list_users(&mut self, list: &UserList) -> Result<Vec<Listed<User>>, Error> {

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use directory::{
     Error, Sealed, Warrant,
+    change::{Write, Written},
     contract::Digest,
     ids::{PolicyId, WorkspaceId},
     model::{Token, Workspace},
     store::{
-        ActivatePolicy, CreateToken, Credential, ImportProgress, ImportSummary, ImportWorkspace, RevokeToken, Snapshot, Store, UploadPolicy,
+        ActivatePolicy, CreateToken, Credential, ImportProgress, ImportSummary, ImportWorkspace, Purge, RevokeToken, Snapshot, Store,
+        UploadPolicy,
     },
 };
 
-use crate::{Database, import, limits, policy, rows, snapshot::View, sql::sql, tokens};
+use crate::{Database, import, limits, policy, rows, snapshot::View, sql::sql, tokens, write};
 
 const EXISTS: &str = "
 select 1
@@ -54,6 +56,14 @@ impl Store for Database {
         progress: &(dyn Fn(ImportProgress) + Send + Sync),
     ) -> Result<ImportSummary, Error> {
         import::run(self, warrant, progress).await
+    }
+
+    async fn write(&self, warrant: Warrant<Write>) -> Result<Written, Error> {
+        write::write(self, warrant).await
+    }
+
+    async fn purge(&self, warrant: Warrant<Purge>) -> Result<u64, Error> {
+        write::purge(self, warrant).await
     }
 
     async fn create_token(&self, warrant: Warrant<CreateToken>) -> Result<(), Error> {

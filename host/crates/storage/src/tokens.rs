@@ -7,7 +7,10 @@ use directory::{
     store::{CreateToken, Credential, RevokeToken},
 };
 
-use crate::{Database, head, limits, rows, sql::sql};
+use crate::{
+    Database, head, limits, rows,
+    sql::{Sql, sql},
+};
 
 const CREDENTIAL: &str = "
 select k.id, k.kind, k.name, k.workspace_id, k.user_id, k.scopes, k.expires_at, k.revoked_at, u.status
@@ -35,8 +38,25 @@ pub(crate) async fn credential(database: &Database, hash: [u8; 32]) -> Result<Op
 }
 
 const INSERT: &str = "
-insert into tokens (id, workspace_id, hash, kind, user_id, name, scopes, expires_at, created_at)
-values ({}, {}, {}, {}, {}, {}, {}, {}, {})";
+insert into tokens (id, workspace_id, hash, kind, user_id, name, scopes, expires_at, created_at, created_by)
+values ({}, {}, {}, {}, {}, {}, {}, {}, {}, {})";
+
+/// The statement that stores a token by the hash of its secret.
+pub(crate) fn insert(workspace: Option<WorkspaceId>, token: Token, hash: [u8; 32]) -> Sql {
+    sql!(
+        INSERT,
+        token.id,
+        workspace.map(|id| id.0),
+        hash.to_vec(),
+        rows::token_kind_name(token.kind).to_owned(),
+        token.user.map(|id| id.0),
+        token.name,
+        serde_json::Value::from(token.scopes).to_string(),
+        token.expires_at.map(|at| at.0),
+        token.created_at,
+        token.created_by.map(|id| id.0),
+    )
+}
 
 const USER: &str = "
 select 1
@@ -57,19 +77,7 @@ pub(crate) async fn create(database: &Database, warrant: Warrant<CreateToken>) -
     {
         return Err(Error::NotFound(format!("user `{user}`")));
     }
-    let insert = sql!(
-        INSERT,
-        token.id,
-        workspace.map(|id| id.0),
-        hash.to_vec(),
-        rows::token_kind_name(token.kind).to_owned(),
-        token.user.map(|id| id.0),
-        token.name,
-        serde_json::Value::from(token.scopes).to_string(),
-        token.expires_at.map(|at| at.0),
-        token.created_at,
-    );
-    tx.execute(insert).await?;
+    tx.execute(insert(workspace, token, hash)).await?;
     tx.commit().await
 }
 
@@ -79,6 +87,11 @@ set revoked_at = coalesce(revoked_at, {})
 where workspace_id is not distinct from {}
   and id = {}";
 
+/// The statement that makes a token stop working.
+pub(crate) fn revocation(workspace: Option<WorkspaceId>, token: TokenId, now: Timestamp) -> Sql {
+    sql!(REVOKE, now, workspace.map(|id| id.0), token)
+}
+
 /// Makes a token stop working.
 pub(crate) async fn revoke(database: &Database, warrant: Warrant<RevokeToken>) -> Result<(), Error> {
     let (workspace, epoch) = (warrant.workspace(), warrant.epoch());
@@ -87,7 +100,7 @@ pub(crate) async fn revoke(database: &Database, warrant: Warrant<RevokeToken>) -
     if let Some(workspace) = workspace {
         head::lock(&mut tx, workspace, epoch).await?;
     }
-    if tx.execute(sql!(REVOKE, now, workspace.map(|id| id.0), token)).await? == 0 {
+    if tx.execute(revocation(workspace, token, now)).await? == 0 {
         return Err(Error::NotFound(format!("token `{token}`")));
     }
     tx.commit().await

@@ -6,7 +6,14 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    super::{Failure, code::Code, failure::status, limits::ERRORS, metrics, request_id::RequestId},
+    super::{
+        Failure,
+        code::Code,
+        failure::status,
+        limits::{ERRORS, FIELD_ERRORS, MESSAGE_CHARS},
+        metrics,
+        request_id::RequestId,
+    },
     media::Media,
 };
 use crate::graphql::limits::{MAX_COST, Refusal};
@@ -49,9 +56,14 @@ impl Answer {
         // Errors of fields have a path; without one, the document was refused before any field was looked at.
         let refused =
             response.data == Value::Null && response.errors.iter().all(|error| error.path.is_empty()) && !response.errors.is_empty();
-        let shown = if refused { ERRORS } else { response.errors.len() };
+        let shown = if refused { ERRORS } else { FIELD_ERRORS };
+        let left_out = response.errors.len().saturating_sub(shown);
         let errors = response.errors.into_iter().take(shown).map(|error| WireError::of_schema(error, refused, suggestions)).collect();
-        Self { data: (!refused).then_some(response.data), errors, ..Self::default() }
+        let mut answer = Self { data: (!refused).then_some(response.data), errors, ..Self::default() };
+        if left_out > 0 {
+            answer.extend("errorsLeftOut", left_out.into());
+        }
+        answer
     }
 
     pub(super) fn extend(&mut self, name: &str, value: serde_json::Value) {
@@ -108,7 +120,12 @@ impl From<&Refusal> for Answer {
 }
 
 impl WireError {
-    fn new(code: Code, message: String) -> Self {
+    fn new(code: Code, mut message: String) -> Self {
+        // What a message quotes may be as long as the request.
+        if let Some((end, _)) = message.char_indices().nth(MESSAGE_CHARS) {
+            message.truncate(end);
+            message.push('…');
+        }
         Self { message, locations: Vec::new(), path: Vec::new(), extensions: serde_json::Map::new(), code }
     }
 

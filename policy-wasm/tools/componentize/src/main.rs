@@ -19,7 +19,7 @@ use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;
 
 /// The crates that become components; `dist/NAME.wasm` each.
-const GUESTS: [&str; 3] = ["standard", "need-to-know", "rules"];
+const GUESTS: [&str; 4] = ["standard", "need-to-know", "rules", "house-rules"];
 /// What every guest is built from, beside its own crate.
 const SHARED: [&str; 4] = ["Cargo.lock", "Cargo.toml", "kit", "../wit"];
 /// What a crate's folder contributes: code, not pages.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Error,
-    contract::{Change, Cost, Failure, Manifest, RowFilter, Session, Verdict},
+    contract::{Cost, Failure, Manifest, RowFilter, Session, Verdict},
     limits,
     model::{PolicyVersion, Role},
     register::{self, Kind},
@@ -35,8 +35,13 @@ pub(super) enum Decision {
 }
 
 impl Decision {
-    fn deny(reason: &str) -> Self {
+    pub(super) fn deny(reason: &str) -> Self {
         Self::Deny { reason: reason.into() }
+    }
+
+    /// Allowed, whatever the field: an answer to whether there is anything at all.
+    pub(super) fn allow_all(reason: &str) -> Self {
+        Self::Allow { hidden: Arc::new(Hidden::nothing()), reason: reason.into() }
     }
 
     /// Whether the action is allowed.
@@ -197,30 +202,23 @@ impl Directory {
     pub(super) async fn decide<R: Resource>(&self, action: &str, rows: &[R]) -> Result<Vec<Decision>, Error> {
         let mut decisions = Vec::with_capacity(rows.len());
         for chunk in rows.chunks(limits::CHECK_ROWS) {
-            decisions.extend(self.decide_facts(action, R::KIND, &Facts::Rows(R::rows(chunk)), chunk.len(), None).await?);
+            decisions.extend(self.decide_facts(action, R::KIND, &Facts::Rows(R::rows(chunk)), chunk.len()).await?);
         }
         Ok(decisions)
     }
 
     /// Decides one action on `len` rows described by `facts`.
-    pub(super) async fn decide_facts(
-        &self,
-        action: &str,
-        kind: Kind,
-        facts: &Facts<'_>,
-        len: usize,
-        change: Option<Change>,
-    ) -> Result<Vec<Decision>, Error> {
+    pub(super) async fn decide_facts(&self, action: &str, kind: Kind, facts: &Facts<'_>, len: usize) -> Result<Vec<Decision>, Error> {
         if len == 0 {
             return Ok(Vec::new());
         }
         if !self.subject.may_attempt(action) {
             return Ok(vec![Decision::deny("the token is not scoped to this action"); len]);
         }
-        match self.ask(action, kind, facts, change.clone(), false).await {
+        match self.ask(action, kind, facts, false).await {
             Err(Error::Policy(failure)) if self.breaks_glass(action).await => {
                 tracing::warn!(target: "policy", %failure, action, "policy failed: `standard` answers");
-                self.ask(action, kind, facts, change, true).await
+                self.ask(action, kind, facts, true).await
             }
             decisions => decisions,
         }
@@ -232,14 +230,7 @@ impl Directory {
         decider.breaks_glass(action) && !matches!(decider.route(action), Ok(Route::Standard))
     }
 
-    async fn ask(
-        &self,
-        action: &str,
-        kind: Kind,
-        facts: &Facts<'_>,
-        change: Option<Change>,
-        glass_broken: bool,
-    ) -> Result<Option<Vec<Decision>>, Error> {
+    async fn ask(&self, action: &str, kind: Kind, facts: &Facts<'_>, glass_broken: bool) -> Result<Option<Vec<Decision>>, Error> {
         let (needs, settings) = {
             let mut decider = self.decider.lock().await;
             decider.administrator = self.context.administers();
@@ -247,7 +238,7 @@ impl Directory {
             let Some(side) = side else { return Ok(None) };
             (side.needs.clone(), side.settings.clone())
         };
-        let Prepared { context, rows, .. } = self.prepare(action, settings, &needs, facts).await?;
+        let Prepared { context, rows, change, .. } = self.prepare(action, settings, &needs, facts).await?;
         let mut decider = self.decider.lock().await;
         let side = if glass_broken { decider.standard.as_mut().map(Some).map_err(|e| e.clone())? } else { decider.side(action)? };
         let Some(side) = side else { return Ok(None) };

@@ -7,9 +7,9 @@ use std::collections::{HashMap, HashSet};
 use super::{Actor, Directory, Sealed, decide::Needs};
 use crate::{
     Error,
-    contract::{Context, Fact, Held, Rows, SubjectView, UNASSIGNED},
+    contract::{Change, Context, Fact, Held, Party, Rows, SubjectView, UNASSIGNED},
     ids::{GroupId, RoleId, UserId},
-    model::{Grant, Group, Membership, Role, User},
+    model::{Grant, Group, Membership, Role, Token, User},
     register::Kind,
     store::{GroupFact, RoleFact, Snapshot, SubjectFacts},
 };
@@ -70,8 +70,66 @@ pub(super) enum RowSet<'a> {
     Memberships(&'a [Membership]),
     /// Grants.
     Grants(&'a [Grant]),
+    /// Tokens.
+    Tokens(&'a [Token]),
     /// So many rows of a kind without columns of its own.
     Others(Kind, usize),
+}
+
+impl RowSet<'_> {
+    /// How many rows.
+    pub(super) const fn len(&self) -> usize {
+        match self {
+            Self::Users(rows) => rows.len(),
+            Self::Groups(rows) => rows.len(),
+            Self::Roles(rows) => rows.len(),
+            Self::Memberships(rows) => rows.len(),
+            Self::Grants(rows) => rows.len(),
+            Self::Tokens(rows) => rows.len(),
+            Self::Others(_, len) => *len,
+        }
+    }
+
+    /// The users whose columns the rows have, and what stands before the columns' names.
+    fn users(&self) -> (&'static str, Vec<UserId>) {
+        match self {
+            Self::Users(rows) => ("", rows.iter().map(|row| row.id).collect()),
+            Self::Memberships(rows) => ("user.", rows.iter().map(|row| row.user).collect()),
+            Self::Grants(rows) => ("user.", rows.iter().map(|row| row.user).collect()),
+            Self::Groups(_) | Self::Roles(_) | Self::Tokens(_) | Self::Others(..) => ("", Vec::new()),
+        }
+    }
+}
+
+/// A write that is to be decided: what the contract calls a change, before it is columns.
+pub(super) struct Deed<'a> {
+    /// The rows as they are; `None` where they only come into being.
+    pub(super) rows: Option<RowSet<'a>>,
+    /// What the caller sets.
+    pub(super) fields: &'a [String],
+    /// The rows as they would be.
+    pub(super) after: Option<RowSet<'a>>,
+    /// Who and what else is involved; one for all rows, or one a row.
+    pub(super) parties: Vec<(&'static str, RowSet<'a>)>,
+    /// What the write would add to what is stored.
+    pub(super) planned: &'a Planned,
+}
+
+impl<'a> Deed<'a> {
+    fn sets(&self) -> Vec<RowSet<'a>> {
+        self.rows.into_iter().chain(self.after).chain(self.parties.iter().map(|(_, rows)| *rows)).collect()
+    }
+}
+
+/// Users, groups and roles that a write would make, or bring back: facts about them can not be read yet.
+#[derive(Debug, Default)]
+pub(super) struct Planned {
+    /// With the groups and roles that they would have.
+    pub(super) users: HashMap<UserId, (User, Vec<GroupId>, Vec<RoleId>)>,
+    /// Their places in the tree.
+    pub(super) groups: Vec<GroupFact>,
+    /// Roles.
+    pub(super) roles: Vec<RoleFact>,
 }
 
 /// What a call is about.
@@ -80,6 +138,10 @@ pub(super) enum Facts<'a> {
     None(Kind),
     /// These rows.
     Rows(RowSet<'a>),
+    /// These rows, some of which are not there.
+    Imagined(RowSet<'a>, &'a Planned),
+    /// This write of rows of this kind.
+    Deed(Kind, &'a Deed<'a>),
 }
 
 /// What a call is shown.
@@ -88,6 +150,8 @@ pub(super) struct Prepared {
     pub(super) context: Context,
     /// For the call.
     pub(super) rows: Rows,
+    /// For the call, if it is about a write.
+    pub(super) change: Option<Change>,
     /// Which group stands at which position of `context.groups`; `None` is the top group.
     pub(super) positions: Vec<Option<GroupId>>,
 }
@@ -95,16 +159,30 @@ pub(super) struct Prepared {
 impl Directory {
     /// Gathers the facts for one call. At most one statement for each of: memberships, group chains, roles held, roles, users.
     pub(super) async fn prepare(&self, action: &str, settings: String, needs: &Needs, facts: &Facts<'_>) -> Result<Prepared, Error> {
-        let loaded = match facts {
-            Facts::None(_) => Loaded::default(),
-            Facts::Rows(rows) => self.load_facts(*rows, needs).await?,
+        let nothing = Planned::default();
+        let (sets, planned) = match facts {
+            Facts::None(_) => (Vec::new(), &nothing),
+            Facts::Rows(rows) => (vec![*rows], &nothing),
+            Facts::Imagined(rows, planned) => (vec![*rows], *planned),
+            Facts::Deed(_, deed) => (deed.sets(), deed.planned),
         };
+        let loaded = self.load_facts(&sets, needs, planned).await?;
         let groups = GroupTable::new(self.context.facts.manages_top, self.context.groups.iter().chain(&loaded.chains));
         let roles = RoleTable::new(self.context.roles.iter().chain(&loaded.role_facts));
-        let rows = match facts {
-            Facts::None(kind) => Rows { kind: kind.name().to_owned(), ..Rows::default() },
-            Facts::Rows(rows) => {
-                Columns { me: self.subject.user(), mine: &self.context, needs, groups: &groups, roles: &roles, loaded: &loaded }.of(*rows)
+        let columns = Columns { me: self.subject.user(), mine: &self.context, needs, groups: &groups, roles: &roles, loaded: &loaded };
+        let bare = |kind: Kind, len: usize| Rows { kind: kind.name().to_owned(), len: length(len), ..Rows::default() };
+        let (rows, change) = match facts {
+            Facts::None(kind) => (bare(*kind, 0), None),
+            Facts::Rows(rows) | Facts::Imagined(rows, _) => (columns.of(*rows), None),
+            Facts::Deed(kind, deed) => {
+                let len = deed.rows.or(deed.after).map_or(1, |rows| rows.len());
+                let party = |(name, rows): &(&str, RowSet<'_>)| Party { name: (*name).to_owned(), rows: columns.of(*rows) };
+                let change = Change {
+                    fields: deed.fields.to_vec(),
+                    after: deed.after.map(|rows| columns.of(rows)),
+                    parties: deed.parties.iter().map(party).collect(),
+                };
+                (deed.rows.map_or_else(|| bare(*kind, len), |rows| columns.of(rows)), Some(change))
             }
         };
         let context = Context {
@@ -116,7 +194,7 @@ impl Directory {
             roles: roles.rows(needs),
             facts: Vec::new(),
         };
-        Ok(Prepared { context, rows, positions: groups.positions })
+        Ok(Prepared { context, rows, change, positions: groups.positions })
     }
 
     fn subject_view(&self, groups: &GroupTable, roles: &RoleTable) -> SubjectView {
@@ -163,46 +241,53 @@ impl Directory {
         facts
     }
 
-    async fn load_facts(&self, rows: RowSet<'_>, needs: &Needs) -> Result<Loaded, Error> {
+    /// Facts that are not in the rows themselves, for all sets of one call together.
+    async fn load_facts(&self, sets: &[RowSet<'_>], needs: &Needs, planned: &Planned) -> Result<Loaded, Error> {
         let mut loaded = Loaded::default();
-        let (prefix, users) = match rows {
-            RowSet::Users(rows) => ("", rows.iter().map(|row| row.id).collect()),
-            RowSet::Memberships(rows) => ("user.", distinct(rows.iter().map(|row| row.user))),
-            RowSet::Grants(rows) => ("user.", distinct(rows.iter().map(|row| row.user))),
-            RowSet::Groups(_) | RowSet::Roles(_) | RowSet::Others(..) => ("", Vec::new()),
+        let wanting = |names: &[&str]| {
+            let wants = |prefix: &str| names.iter().any(|name| needs.column(&format!("{prefix}{name}")));
+            let users = sets.iter().map(RowSet::users).filter(|(prefix, _)| wants(prefix)).flat_map(|(_, users)| users);
+            distinct(users.filter(|user| !planned.users.contains_key(user)))
         };
-        let any = |names: &[&str]| names.iter().any(|name| needs.column(&format!("{prefix}{name}")));
         let mut snapshot = self.snapshot.lock().await;
-        if !users.is_empty() && any(&["groups", "shares-group", "below-my-groups", "managed-by-me"]) {
-            for (user, group) in snapshot.direct_groups(&users).await?.open() {
-                loaded.groups.entry(user).or_default().push(group);
-            }
+        for (user, group) in snapshot.direct_groups(&wanting(&["groups", "shares-group", "below-my-groups", "managed-by-me"])).await?.open()
+        {
+            loaded.groups.entry(user).or_default().push(group);
         }
-        if !users.is_empty() && any(&["roles"]) {
-            for (user, role) in snapshot.held_roles(&users).await?.open() {
-                loaded.roles.entry(user).or_default().push(role);
-            }
+        for (user, role) in snapshot.held_roles(&wanting(&["roles"])).await?.open() {
+            loaded.roles.entry(user).or_default().push(role);
         }
-        let user_row = any(&["status", "exclusive", "created-by-me"]) || !needs.attributes("user.attributes.").is_empty();
-        if prefix == "user." && user_row {
-            let rows = snapshot.users_by_id(&users).await?.into_iter().map(Sealed::open);
+        let attributes = !needs.attributes("user.attributes.").is_empty();
+        let edges: Vec<UserId> =
+            sets.iter().map(RowSet::users).filter(|(prefix, _)| *prefix == "user.").flat_map(|(_, users)| users).collect();
+        let row = attributes || ["status", "exclusive", "created-by-me"].iter().any(|name| needs.column(&format!("user.{name}")));
+        if row {
+            let edges = distinct(edges.into_iter().filter(|user| !planned.users.contains_key(user)));
+            let rows = snapshot.users_by_id(&edges).await?.into_iter().map(Sealed::open);
             loaded.users = rows.map(|row| (row.id, row)).collect();
         }
+        for (id, (user, groups, roles)) in &planned.users {
+            loaded.groups.insert(*id, groups.clone());
+            loaded.roles.insert(*id, roles.clone());
+            loaded.users.insert(*id, user.clone());
+        }
         let mut groups: Vec<GroupId> = loaded.groups.values().flatten().copied().collect();
-        groups.extend(own_groups(rows, needs));
-        if wants_chains(rows, prefix, needs) {
-            let groups = distinct(groups.into_iter());
-            loaded.chains = snapshot.group_chains(&groups).await?.open();
+        groups.extend(sets.iter().flat_map(|rows| own_groups(*rows, needs)));
+        groups.extend(planned.groups.iter().filter_map(|group| group.parent));
+        if sets.iter().any(|rows| wants_chains(*rows, needs)) {
+            loaded.chains = snapshot.group_chains(&distinct(groups.into_iter())).await?.open();
+            loaded.chains.extend(planned.groups.iter().cloned());
         }
         let mut roles: Vec<RoleId> = loaded.roles.values().flatten().copied().collect();
-        match rows {
-            RowSet::Roles(rows) if needs.column("roles") => roles.extend(rows.iter().map(|row| row.id)),
-            RowSet::Grants(rows) if needs.column("role") => roles.extend(rows.iter().map(|row| row.role)),
-            _ => {}
+        for rows in sets {
+            match rows {
+                RowSet::Roles(rows) if needs.column("roles") => roles.extend(rows.iter().map(|row| row.id)),
+                RowSet::Grants(rows) if needs.column("role") => roles.extend(rows.iter().map(|row| row.role)),
+                _ => {}
+            }
         }
-        if !roles.is_empty() {
-            loaded.role_facts = snapshot.role_facts(&distinct(roles.into_iter())).await?.open();
-        }
+        loaded.role_facts = snapshot.role_facts(&distinct(roles.into_iter())).await?.open();
+        loaded.role_facts.extend(planned.roles.iter().cloned());
         Ok(loaded)
     }
 }
@@ -210,22 +295,22 @@ impl Directory {
 /// The groups that rows name themselves.
 fn own_groups(rows: RowSet<'_>, needs: &Needs) -> Vec<GroupId> {
     match rows {
-        RowSet::Groups(rows) => rows.iter().map(|row| row.id).collect(),
+        RowSet::Groups(rows) => rows.iter().flat_map(|row| [Some(row.id), row.parent]).flatten().collect(),
         RowSet::Memberships(rows) if needs.column("groups") => rows.iter().map(|row| row.group).collect(),
         RowSet::Grants(rows) if needs.column("groups") => rows.iter().filter_map(|row| row.within).collect(),
         _ => Vec::new(),
     }
 }
 
-fn wants_chains(rows: RowSet<'_>, prefix: &str, needs: &Needs) -> bool {
+fn wants_chains(rows: RowSet<'_>, needs: &Needs) -> bool {
     let any = |prefix: &str, names: &[&str]| names.iter().any(|name| needs.column(&format!("{prefix}{name}")));
     match rows {
         RowSet::Groups(_) => any("", &["groups", "managed-by-me", "below-my-groups"]),
         RowSet::Users(_) => any("", &["groups", "shares-group", "below-my-groups", "managed-by-me"]),
         RowSet::Memberships(_) | RowSet::Grants(_) => {
-            needs.column("groups") || any(prefix, &["groups", "shares-group", "below-my-groups", "managed-by-me"])
+            needs.column("groups") || any("user.", &["groups", "shares-group", "below-my-groups", "managed-by-me"])
         }
-        RowSet::Roles(_) | RowSet::Others(..) => false,
+        RowSet::Roles(_) | RowSet::Tokens(_) | RowSet::Others(..) => false,
     }
 }
 

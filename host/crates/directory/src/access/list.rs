@@ -6,7 +6,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use uuid::Uuid;
 
-use super::{Directory, Visible, resource::Resource};
+use super::{Directory, Sealed, Visible, resource::Resource};
 use crate::{
     Error,
     contract::Failure,
@@ -219,9 +219,12 @@ impl Directory {
         if own.is_nothing() {
             return Ok(None);
         }
-        for field in predicates.iter().filter_map(|predicate| R::field(predicate)).chain(R::sorted_by(ask.order.by).map(Into::into)) {
-            self.searchable(&own, R::KIND, &field)?;
+        let fields = predicates.iter().filter_map(|predicate| R::field(predicate)).chain(R::sorted_by(ask.order.by).map(Into::into));
+        let fields: Vec<String> = fields.collect();
+        for field in &fields {
+            self.searchable(&own, R::KIND, field)?;
         }
+        self.require_searchable_attributes(R::KIND, &fields).await?;
         for (kind, field) in predicates.iter().filter_map(|predicate| R::field_of_edge(predicate)) {
             let edges = self.scope(kind).await?;
             if !edges.is_nothing() {
@@ -247,6 +250,19 @@ impl Directory {
             None => None,
         };
         Ok(Some((List { among: ask.among, sight, filter, order: ask.order, window: ask.window }, own)))
+    }
+
+    /// Refuses attributes that the workspace declares as not to be searched. One that is not declared has no value to be found.
+    async fn require_searchable_attributes(&self, kind: Kind, fields: &[String]) -> Result<(), Error> {
+        let names: Vec<&str> = fields.iter().filter_map(|field| field.strip_prefix("attributes.")).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let declared = self.snapshot.lock().await.attributes().await?.into_iter().map(Sealed::open);
+        match declared.into_iter().find(|attribute| !attribute.searchable && names.contains(&attribute.name.as_str())) {
+            Some(attribute) => Err(Error::NotSearchable { kind: kind.name(), field: format!("attributes.{}", attribute.name) }),
+            None => Ok(()),
+        }
     }
 
     /// Looks up which of the ids that a filter names are visible.

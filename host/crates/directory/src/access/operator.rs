@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::{Sealed, Visible, Warrant};
 use crate::{
     Error,
+    change::{Change, Write},
     ids::{UserId, WorkspaceId},
     limits,
-    model::{PolicyModule, PolicyVersion, Token, User, UserText, Workspace},
+    model::{PolicyModule, PolicyVersion, Timestamp, Token, User, UserText, Workspace},
     query::{Filter, Order, TextMatch, UserPredicate, Window},
     scope::{Scope, Searchable},
-    store::{ActivatePolicy, AmongUsers, CreateToken, ImportWorkspace, List, RevokeToken, Sight, Snapshot, Store, UploadPolicy},
+    store::{ActivatePolicy, AmongUsers, CreateToken, ImportWorkspace, List, Purge, RevokeToken, Sight, Snapshot, Store, UploadPolicy},
     text::fold,
 };
 
@@ -44,6 +45,10 @@ pub enum OperatorAction {
     UploadPolicy,
     /// Activate an earlier or another policy version, past the lock-out guard.
     ActivatePolicy,
+    /// Say how many users a workspace may have.
+    SetQuota,
+    /// Forget what stood in the recycle bin for long enough.
+    Purge,
 }
 
 /// The operator of the server.
@@ -87,6 +92,19 @@ impl Operator {
     pub fn activate_policy(&self, workspace: WorkspaceId, change: ActivatePolicy) -> Warrant<ActivatePolicy> {
         self.audit(OperatorAction::ActivatePolicy, Some(workspace), &change.version.id.to_string());
         Warrant::new(Some(workspace), None, change)
+    }
+
+    /// Leave to say how many users a workspace may have; `None` for no limit.
+    pub fn set_quota(&self, workspace: WorkspaceId, quota: Option<u64>, now: Timestamp) -> Warrant<Write> {
+        self.audit(OperatorAction::SetQuota, Some(workspace), &format!("{quota:?}"));
+        let write = Write { changes: vec![Change::SetQuota(quota)], by: None, now, once: None };
+        Warrant::new(Some(workspace), None, write)
+    }
+
+    /// Leave to forget, in every workspace, what stood in the recycle bin for [`limits::BIN_DAYS`] days.
+    pub fn purge(&self, now: Timestamp) -> Warrant<Purge> {
+        self.audit(OperatorAction::Purge, None, "all");
+        Warrant::new(None, None, Purge { now })
     }
 
     /// Every workspace, by key.
@@ -145,9 +163,15 @@ impl Operator {
         self.audit(OperatorAction::ListPolicies, Some(workspace), "all");
         let mut snapshot = snapshot(store, workspace).await?;
         let versions = snapshot.policy_versions(limits::MODULES).await?;
-        let modules = snapshot.policy_modules(limits::MODULES).await?;
-        let versions = versions.into_iter().map(Sealed::open).map(Visible::new).collect();
-        Ok((versions, modules.into_iter().map(Sealed::open).map(Visible::new).collect()))
+        let mut modules: Vec<PolicyModule> = snapshot.policy_modules(2 * limits::MODULES).await?.into_iter().map(Sealed::open).collect();
+        let versions: Vec<PolicyVersion> = versions.into_iter().map(Sealed::open).collect();
+        // What was active once may be older than every module of the list.
+        for id in versions.iter().filter_map(|version| version.module) {
+            if modules.iter().all(|module| module.id != id) {
+                modules.extend(snapshot.policy_module(id).await?.map(Sealed::open));
+            }
+        }
+        Ok((versions.into_iter().map(Visible::new).collect(), modules.into_iter().map(Visible::new).collect()))
     }
 
     fn audit(&self, action: OperatorAction, workspace: Option<WorkspaceId>, target: &str) {

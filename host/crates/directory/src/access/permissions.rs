@@ -7,15 +7,16 @@ use uuid::Uuid;
 use super::{
     Actor, Directory, Sealed, Subject, Visible,
     decide::Decision,
-    facts::{Facts, RowSet},
+    facts::{Facts, Planned, RowSet},
     list::Ask,
     resource::Resource,
+    write::grants_version,
 };
 use crate::{
     Error,
     ids::{GrantId, GroupId, MembershipId, RoleId, UserId},
     limits,
-    model::{Field, Grant, Group, Membership, Provenance, Role, Timestamp, User, UserText},
+    model::{Field, Grant, Group, Membership, Provenance, Role, Status, Timestamp, User, UserText, Version},
     query::{Order, Window},
     register::{self, Kind},
     store::AmongGrants,
@@ -82,7 +83,8 @@ impl Directory {
         }
         let kinds = actions.iter().map(|action| {
             let known = register::action(action).map(|(kind, _)| kind);
-            known.ok_or_else(|| Error::Invalid(format!("`{action}` is no action; the register in the docs lists them")))
+            let shown: String = action.chars().take(64).collect();
+            known.ok_or_else(|| Error::Invalid(format!("`{shown}` is no action; the register in the docs lists them")))
         });
         let kinds: Vec<Kind> = kinds.collect::<Result<_, _>>()?;
         let rows = self.object_rows(object).await?;
@@ -122,6 +124,24 @@ impl Directory {
             effective.push(by_permission(grants.map(|(role, within)| (role, within, permissions(role)))));
         }
         Ok(effective)
+    }
+
+    /// Of each user the version of the grants that the subject sees; see [`grants_version`].
+    ///
+    /// # Errors
+    /// Those of policy and store.
+    pub async fn grants_versions(&self, users: &[UserId]) -> Result<Vec<String>, Error> {
+        let rows = (limits::LEVEL_ROWS / users.len().max(1)).max(1);
+        let window = Window { rows, ..Window::default() };
+        let ask = Ask { among: AmongGrants::OfUsers(users.to_vec()), filter: None, order: Order::default(), window };
+        let pages = self.list_grants(ask).await?;
+        let version = |page: super::Page<Grant>| {
+            if page.more {
+                return Err(Error::TooLarge(format!("somebody holds more than {rows} grants; ask for fewer users at once")));
+            }
+            Ok(grants_version(page.rows.iter().map(|(_, grant)| grant.id)))
+        };
+        pages.into_iter().map(version).collect()
     }
 
     /// The subject's own display name, or else its user name, whatever the policy says; `None` for a service.
@@ -169,7 +189,7 @@ impl Directory {
     /// Requires that an action on something of the workspace as a whole is allowed.
     pub(super) async fn require(&self, action: &str) -> Result<(), Error> {
         let Some((kind, _)) = register::action(action) else { return Err(Error::Invalid(format!("`{action}` is no action"))) };
-        let decisions = self.decide_facts(action, kind, &Facts::Rows(RowSet::Others(kind, 1)), 1, None).await?;
+        let decisions = self.decide_facts(action, kind, &Facts::Rows(RowSet::Others(kind, 1)), 1).await?;
         match decisions.first() {
             Some(decision) if decision.allows() => Ok(()),
             decision => {
@@ -209,22 +229,121 @@ impl Directory {
             (ObjectRows::Groups(rows), Kind::Membership) => {
                 self.decide(action, &rows.iter().map(|row| membership(NOBODY, row.id)).collect::<Vec<_>>()).await
             }
-            (ObjectRows::Users(rows), Kind::Membership) => {
+            (ObjectRows::Users(rows), Kind::Membership) if adds(action) => {
                 self.decide(action, &rows.iter().map(|row| membership(row.id, NO_GROUP)).collect::<Vec<_>>()).await
             }
-            (ObjectRows::Users(rows), Kind::Grant) => {
+            (ObjectRows::Users(rows), Kind::Membership) => {
+                let users: Vec<UserId> = rows.iter().map(|row| row.id).collect();
+                let edges = self.snapshot.lock().await.direct_groups(&users).await?.open();
+                let edges: Vec<Membership> = edges.into_iter().map(|(user, group)| membership(user, group)).collect();
+                let decisions = self.decide(action, &edges).await?;
+                Ok(any_of(&users, edges.iter().map(|edge| edge.user).zip(decisions)))
+            }
+            (ObjectRows::Users(rows), Kind::Grant) if adds(action) => {
                 self.decide(action, &rows.iter().map(|row| grant(row.id, NO_ROLE)).collect::<Vec<_>>()).await
+            }
+            (ObjectRows::Users(rows), Kind::Grant) => {
+                let users: Vec<UserId> = rows.iter().map(|row| row.id).collect();
+                let grants = self.grants_of(&users).await?;
+                let decisions = self.decide(action, &grants).await?;
+                Ok(any_of(&users, grants.iter().map(|grant| grant.user).zip(decisions)))
             }
             (ObjectRows::Roles(rows), Kind::Grant) => {
                 self.decide(action, &rows.iter().map(|row| grant(NOBODY, row.id)).collect::<Vec<_>>()).await
             }
-            (ObjectRows::Workspace, kind) => self.decide_facts(action, kind, &Facts::Rows(RowSet::Others(kind, 1)), 1, None).await,
+            (ObjectRows::Workspace, kind) => self.decide_anywhere(action, kind).await.map(|decision| vec![decision]),
             (rows, kind) => Err(Error::Invalid(format!(
                 "`{action}` is about a {}, which can not be asked of a {}; ask it of the workspace",
                 kind.name(),
                 rows.name(),
             ))),
         }
+    }
+}
+
+impl Directory {
+    /// Whether there is anything in the workspace on which an action could be allowed.
+    ///
+    /// What can be read, the scope tells. Otherwise the policy is asked about something that is nowhere yet and then, since much is
+    /// decided by where a row is, about one row in each of the places that the subject's own groups, offices and grants name.
+    async fn decide_anywhere(&self, action: &str, kind: Kind) -> Result<Decision, Error> {
+        let nowhere = self.decide_facts(action, kind, &Facts::Rows(RowSet::Others(kind, 1)), 1).await?.into_iter().next();
+        let nowhere = nowhere.ok_or_else(|| Error::Store("a decision is missing".to_owned()))?;
+        if nowhere.allows() || adds(action) || !self.subject.may_attempt(action) {
+            return Ok(nowhere);
+        }
+        if action == kind.read() {
+            let readable = !self.scope(kind).await?.is_nothing();
+            return Ok(if readable { Decision::allow_all("the policy shows you some of them") } else { nowhere });
+        }
+        let places = self.own_places();
+        let mut planned = Planned::default();
+        let strangers = (1_u128..).map(|number| UserId(Uuid::from_u128(number)));
+        let people: Vec<(User, GroupId)> = strangers.zip(&places).map(|(id, group)| (somebody(id), *group)).collect();
+        planned.users.extend(people.iter().map(|(user, group)| (user.id, (user.clone(), vec![*group], Vec::new()))));
+        let decisions = match kind {
+            Kind::User => {
+                let mut rows: Vec<User> = people.into_iter().map(|(user, _)| user).collect();
+                if let Some(me) = self.subject.user() {
+                    rows.extend(self.raw::<User>(std::iter::once(me.0)).await?);
+                }
+                self.decide_facts(action, kind, &Facts::Imagined(RowSet::Users(&rows), &planned), rows.len()).await?
+            }
+            Kind::Group => {
+                let rows = self.raw::<Group>(places.iter().map(|group| group.0)).await?;
+                self.decide(action, &rows).await?
+            }
+            Kind::Membership => {
+                let rows: Vec<Membership> = people.iter().map(|(user, group)| membership(user.id, *group)).collect();
+                self.decide_facts(action, kind, &Facts::Imagined(RowSet::Memberships(&rows), &planned), rows.len()).await?
+            }
+            _ => Vec::new(),
+        };
+        Ok(decisions.into_iter().find(Decision::allows).unwrap_or(nowhere))
+    }
+
+    /// The groups that the subject is in or manages, or to which its grants are limited, each once, at most [`limits::PLACES`].
+    fn own_places(&self) -> Vec<GroupId> {
+        let facts = &self.context.facts;
+        let limits = facts.grants.iter().filter_map(|(_, within)| *within);
+        let mut places: Vec<GroupId> = facts.groups.iter().chain(&facts.manages).copied().chain(limits).collect();
+        places.sort_unstable();
+        places.dedup();
+        places.truncate(limits::PLACES);
+        places
+    }
+}
+
+/// Whether an action makes something that is nowhere yet.
+fn adds(action: &str) -> bool {
+    action.ends_with(".add") || action.ends_with(".create")
+}
+
+/// For each user, a decision that allows one of its edges, or else one that does not.
+fn any_of(users: &[UserId], decided: impl Iterator<Item = (UserId, Decision)>) -> Vec<Decision> {
+    let mut found: HashMap<UserId, Decision> = HashMap::new();
+    for (user, decision) in decided {
+        let known = found.get(&user).is_some_and(Decision::allows);
+        if !known {
+            found.insert(user, decision);
+        }
+    }
+    users.iter().map(|user| found.get(user).cloned().unwrap_or_else(|| Decision::deny("there is none"))).collect()
+}
+
+/// Somebody active of whom nothing is known but where they are.
+fn somebody(id: UserId) -> User {
+    User {
+        id,
+        texts: [const { Field::Shown(None) }; UserText::ALL.len()],
+        exclusive: Field::Shown(false),
+        status: Field::Shown(Status::Active),
+        attributes: Vec::new(),
+        created_by: None,
+        created_at: Timestamp(0),
+        updated_at: Timestamp(0),
+        version: Version(0),
+        withheld: Vec::new(),
     }
 }
 

@@ -70,7 +70,8 @@ impl Directory {
     /// [`Error::Forbidden`]; those of policy and store.
     pub async fn policy_modules(&self) -> Result<Vec<Visible<PolicyModule>>, Error> {
         self.require("policy.read").await?;
-        let rows = self.snapshot.lock().await.policy_modules(limits::MODULES).await?;
+        // As many as there may be, with as many again that were rejected.
+        let rows = self.snapshot.lock().await.policy_modules(2 * limits::MODULES).await?;
         Ok(rows.into_iter().map(Sealed::open).map(Visible::new).collect())
     }
 
@@ -388,6 +389,9 @@ fn check_note(note: Option<&str>) -> Result<(), Error> {
     match note {
         Some(note) if note.chars().count() > limits::DESCRIPTION_CHARS => {
             Err(Error::TooLarge(format!("the note has more than {} characters; shorten it", limits::DESCRIPTION_CHARS)))
+        }
+        Some(note) if note.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) => {
+            Err(Error::Invalid("the note has a control character other than a line break; remove it".to_owned()))
         }
         _ => Ok(()),
     }

@@ -47,9 +47,24 @@ impl Hidden {
         Self { names, known_attributes }
     }
 
+    /// Takes nothing away.
+    pub(super) const fn nothing() -> Self {
+        Self { names: Vec::new(), known_attributes: None }
+    }
+
     /// Whether a core field is taken away.
     fn hides(&self, field: &str) -> bool {
         self.names.iter().any(|name| name == field)
+    }
+
+    /// The first of these fields that may not be set; attributes are named `attributes.NAME`.
+    pub(super) fn first_of<'a>(&self, fields: &'a [String]) -> Option<&'a str> {
+        let hidden = |field: &str| match (field.strip_prefix("attributes."), &self.known_attributes) {
+            (Some(name), Some(known)) => !known.iter().any(|known| known == name) || self.hides(field),
+            (Some(_), None) => self.hides("attributes.*") || self.hides(field),
+            (None, _) => self.hides(field),
+        };
+        fields.iter().map(String::as_str).find(|field| hidden(field))
     }
 
     fn field<T>(&self, name: &str, field: &mut Field<T>) {

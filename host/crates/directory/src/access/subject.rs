@@ -40,6 +40,15 @@ impl Subject {
         }
     }
 
+    /// The id of the user or of the service, without its type.
+    #[must_use]
+    pub const fn id(&self) -> uuid::Uuid {
+        match self.actor {
+            Actor::User(id) => id.0,
+            Actor::Service(id) => id.0,
+        }
+    }
+
     /// The ceiling that the token sets, before any policy is asked.
     #[must_use]
     pub fn may_attempt(&self, action: &str) -> bool {

@@ -32,6 +32,33 @@ pub struct Group {
     pub withheld: Vec<String>,
 }
 
+impl Group {
+    /// What stands for the top group where a write involves it: it has no row, no key and no name of its own.
+    #[must_use]
+    pub const fn top() -> Self {
+        Self {
+            id: GroupId(uuid::Uuid::nil()),
+            parent: None,
+            depth: 0,
+            key: Field::Shown(String::new()),
+            name: Field::Shown(String::new()),
+            description: Field::Shown(None),
+            attributes: Vec::new(),
+            created_by: None,
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+            version: Version(0),
+            withheld: Vec::new(),
+        }
+    }
+
+    /// Whether it stands for the top group.
+    #[must_use]
+    pub const fn is_top(&self) -> bool {
+        self.id.0.is_nil()
+    }
+}
+
 /// That a user is in a group, directly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {

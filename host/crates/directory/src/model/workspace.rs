@@ -1,7 +1,10 @@
 //! Workspaces and their tokens.
 
 use super::{Epoch, Field, Timestamp, Version};
-use crate::ids::{PolicyVersionId, TokenId, UserId, WorkspaceId};
+use crate::{
+    change::CodeRules,
+    ids::{PolicyVersionId, TokenId, UserId, WorkspaceId},
+};
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub struct Workspace {
     pub user_quota: Field<Option<u64>>,
     /// How many users it has, the recycle bin not counted.
     pub user_count: Field<u64>,
+    /// What user codes must be like. Not governed with the row: `settings.read` shows it.
+    pub code_rules: CodeRules,
     /// See [`Epoch`].
     pub epoch: Epoch,
     /// What decides.
@@ -58,4 +63,6 @@ pub struct Token {
     pub expires_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Who made it, if a user did.
+    pub created_by: Option<UserId>,
 }

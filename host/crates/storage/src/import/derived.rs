@@ -1,22 +1,9 @@
-//! Tables that repeat what others say, in the shape in which it is asked: search words, closure, effective memberships.
-
-use std::collections::BTreeMap;
+//! Tables that repeat what others say, in the shape in which it is asked: closure, effective memberships.
 
 use directory::Error;
 
 use super::{Import, Progress, report};
 use crate::sql::sql;
-
-/// The words of several texts, each once, with the texts that hold it: bit n is text n.
-pub(super) fn words(texts: impl IntoIterator<Item = Option<Vec<String>>>) -> BTreeMap<String, i64> {
-    let mut found = BTreeMap::new();
-    for (position, words) in texts.into_iter().enumerate() {
-        for word in words.into_iter().flatten() {
-            *found.entry(word).or_default() |= 1 << position;
-        }
-    }
-    found
-}
 
 const DELETE_CLOSURE: &str = "
 delete from group_closure

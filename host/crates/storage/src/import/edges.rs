@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use directory::{
     Error,
-    ids::{GroupId, RoleId, UserId},
+    change::{NewGrant, NewMembership},
+    ids::{GrantId, GroupId, MembershipId, RoleId, UserId},
     store::ImportPerson,
     text::fold,
 };
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::{Import, people::label};
 use crate::{
     batch::{Batch, Of},
-    rows,
+    put, rows,
     sql::{among, sql},
 };
 
@@ -34,10 +35,6 @@ from memberships m
 where m.workspace_id = {}
   and m.user_id {}";
 
-const INSERT_MEMBERSHIPS: &str = "
-insert into memberships (workspace_id, id, user_id, group_id, manager, created_at)
-{}";
-
 const UPDATE_MEMBERSHIP: &str = "
 update memberships
 set manager = {}
@@ -54,13 +51,12 @@ async fn memberships(import: &mut Import, users: &Users, known: &[Uuid]) -> Resu
             stored.insert(ends, (columns.take()?, columns.take()?));
         }
     }
-    let mut batch = Batch::new(&[Of::Ids, Of::Ids, Of::Ids, Of::Ids, Of::Flags, Of::Integers]);
+    let mut added = Vec::new();
     for (user, _, person) in users {
         for (group, manager) in wanted_memberships(import, person)? {
             match stored.get(&(*user, group)) {
                 None => {
-                    let id = import.next_id();
-                    batch.push([of.0.into(), id.into(), user.0.into(), group.0.into(), manager.into(), import.now.0.into()]);
+                    added.push(NewMembership { id: MembershipId(import.next_id()), user: *user, group, manager });
                 }
                 Some((id, stored)) if *stored != manager => {
                     import.tx.execute(sql!(UPDATE_MEMBERSHIP, manager, of, *id)).await?;
@@ -71,9 +67,10 @@ async fn memberships(import: &mut Import, users: &Users, known: &[Uuid]) -> Resu
             }
         }
     }
-    let added = import.insert(INSERT_MEMBERSHIPS, batch).await?;
+    let added = put::edges::memberships(&mut import.tx, of, added, None, import.now).await?;
     import.summary.memberships_added += added;
     import.edges_changed |= added > 0;
+    import.changed |= added > 0;
     Ok(())
 }
 
@@ -98,10 +95,6 @@ from grants a
 where a.workspace_id = {}
   and a.user_id {}";
 
-const INSERT_GRANTS: &str = "
-insert into grants (workspace_id, id, user_id, role_id, within_group_id, provenance, granted_at)
-{}";
-
 async fn grants(import: &mut Import, users: &Users, known: &[Uuid]) -> Result<(), Error> {
     let of = import.workspace;
     let mut stored: HashSet<(UserId, RoleId, Option<GroupId>)> = HashSet::new();
@@ -111,23 +104,18 @@ async fn grants(import: &mut Import, users: &Users, known: &[Uuid]) -> Result<()
             stored.insert((UserId(columns.take()?), RoleId(columns.take()?), rows::optional(&mut columns)?.map(GroupId)));
         }
     }
-    let mut batch = Batch::new(&[Of::Ids, Of::Ids, Of::Ids, Of::Ids, Of::Ids, Of::Texts, Of::Integers]);
+    let mut added = Vec::new();
     for (user, _, person) in users {
         for (role, within) in wanted_grants(import, person)? {
             if !stored.contains(&(*user, role, within)) {
-                batch.push([
-                    of.0.into(),
-                    import.next_id().into(),
-                    user.0.into(),
-                    role.0.into(),
-                    within.map(|group| group.0).into(),
-                    import.provenance.name().into(),
-                    import.now.0.into(),
-                ]);
+                let id = GrantId(import.next_id());
+                added.push(NewGrant { id, user: *user, role, within, provenance: import.provenance });
             }
         }
     }
-    import.summary.grants_added += import.insert(INSERT_GRANTS, batch).await?;
+    let added = put::edges::grants(&mut import.tx, of, added, None, import.now).await?;
+    import.summary.grants_added += added;
+    import.changed |= added > 0;
     Ok(())
 }
 

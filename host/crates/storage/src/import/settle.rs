@@ -16,6 +16,18 @@ pub(crate) async fn before(tx: &mut exec::Tx) -> Result<(), Error> {
     }
 }
 
+/// A workspace that is new to a database which has others is in none of its statistics. Postgres then takes every index that begins
+/// with the workspace for as good as the right one, and each check of a foreign key reads the whole workspace.
+const LEARN: &str = "analyze users, groups, memberships, roles, grants, user_words, user_attributes, accounts, policy_versions";
+
+/// Lets the planner learn of what was written so far.
+pub(super) async fn learn(tx: &mut exec::Tx) -> Result<(), Error> {
+    match tx {
+        exec::Tx::Sqlite(_) => Ok(()),
+        exec::Tx::Postgres(_) => tx.execute(sql!(LEARN)).await.map(drop),
+    }
+}
+
 /// The planner learns the new sizes, and the log is folded into the file.
 const SETTLE_SQLITE: &[&str] = &["pragma analysis_limit = 1000", "analyze", "pragma wal_checkpoint(truncate)"];
 

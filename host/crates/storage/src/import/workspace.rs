@@ -4,19 +4,21 @@ use std::collections::HashMap;
 
 use directory::{
     Error,
+    change::NewRole,
     ids::{RoleId, WorkspaceId},
     model::Role,
     store::{AttributeDefinition, ImportRole, NewPolicyVersion},
-    text::{fold, words},
+    text::fold,
 };
 
 use super::Import;
 use crate::{
     batch::{Batch, Of},
     exec::{Row, Tx},
-    import::derived,
-    keys::{key, long_key},
-    policy, rows,
+    keys::key,
+    policy,
+    put::{self, groups::Stamp},
+    rows,
     sql::sql,
 };
 
@@ -106,32 +108,6 @@ select id, key_key, name, description, permissions
 from roles
 where workspace_id = {}";
 
-const INSERT_ROLE: &str = "
-insert into roles (
-  workspace_id, id, key, name, description, key_key, name_key, description_key, builtin, permissions, created_at, updated_at, version
-) values ({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, 1)";
-
-const UPDATE_ROLE: &str = "
-update roles
-set name = {},
-  description = {},
-  name_key = {},
-  description_key = {},
-  permissions = {},
-  updated_at = {},
-  version = version + 1
-where workspace_id = {}
-  and id = {}";
-
-const DELETE_WORDS: &str = "
-delete from role_words
-where workspace_id = {}
-  and role_id = {}";
-
-const INSERT_WORDS: &str = "
-insert into role_words (workspace_id, word, role_id, fields)
-{}";
-
 /// Adds the built-in roles to a new workspace, then adds and changes its own.
 pub(super) async fn roles(import: &mut Import, roles: Vec<ImportRole>) -> Result<(), Error> {
     let mut known: HashMap<String, (RoleId, ImportRole)> = HashMap::new();
@@ -190,53 +166,22 @@ fn builtin() -> [ImportRole; 2] {
 }
 
 async fn add_role(import: &mut Import, role: &ImportRole, builtin: bool) -> Result<(), Error> {
-    let id = RoleId(import.next_id());
-    let insert = sql!(
-        INSERT_ROLE,
-        import.workspace,
-        id,
-        role.key.clone(),
-        role.name.clone(),
-        role.description.clone(),
-        key(Some(&role.key)),
-        key(Some(&role.name)),
-        long_key(role.description.as_deref()),
-        builtin,
-        serde_json::json!(role.permissions).to_string(),
-        import.now,
-        import.now,
-    );
-    import.tx.execute(insert).await?;
+    let role = new_role(RoleId(import.next_id()), role);
+    put::roles::add(&mut import.tx, import.workspace, &role, builtin, Stamp::new(None, import.now)).await?;
     import.changed = true;
-    import.roles.insert(fold(&role.key), id);
-    index_role(import, id, role).await
+    import.roles.insert(fold(&role.key), role.id);
+    Ok(())
 }
 
 async fn change_role(import: &mut Import, id: RoleId, role: &ImportRole) -> Result<(), Error> {
-    let update = sql!(
-        UPDATE_ROLE,
-        role.name.clone(),
-        role.description.clone(),
-        key(Some(&role.name)),
-        long_key(role.description.as_deref()),
-        serde_json::json!(role.permissions).to_string(),
-        import.now,
-        import.workspace,
-        id,
-    );
-    import.tx.execute(update).await?;
+    put::roles::update(&mut import.tx, import.workspace, &new_role(id, role), import.now).await?;
     import.changed = true;
-    import.tx.execute(sql!(DELETE_WORDS, import.workspace, id)).await?;
-    index_role(import, id, role).await
+    Ok(())
 }
 
-async fn index_role(import: &mut Import, id: RoleId, role: &ImportRole) -> Result<(), Error> {
-    let texts = [Some(role.key.as_str()), Some(role.name.as_str()), role.description.as_deref()];
-    let mut batch = Batch::new(&[Of::Ids, Of::Texts, Of::Ids, Of::Integers]);
-    for (word, fields) in derived::words(texts.map(|text| text.map(words))) {
-        batch.push([import.workspace.0.into(), word.into(), id.0.into(), fields.into()]);
-    }
-    import.insert(INSERT_WORDS, batch).await.map(drop)
+fn new_role(id: RoleId, role: &ImportRole) -> NewRole {
+    let ImportRole { key, name, description, permissions } = role.clone();
+    NewRole { id, key, name, description, permissions }
 }
 
 const COUNT: &str = "

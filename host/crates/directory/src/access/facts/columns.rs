@@ -74,6 +74,7 @@ impl Columns<'_> {
             RowSet::Roles(rows) => (Kind::Role, rows.len()),
             RowSet::Memberships(rows) => (Kind::Membership, rows.len()),
             RowSet::Grants(rows) => (Kind::Grant, rows.len()),
+            RowSet::Tokens(rows) => (Kind::Token, rows.len()),
             RowSet::Others(kind, len) => (kind, len),
         };
         let rows_of = Rows { kind: kind.name().to_owned(), len: length(len), ..Rows::default() };
@@ -84,6 +85,11 @@ impl Columns<'_> {
             RowSet::Roles(rows) => self.role_rows(&mut builder, rows),
             RowSet::Memberships(rows) => self.memberships(&mut builder, rows),
             RowSet::Grants(rows) => self.grants(&mut builder, rows),
+            RowSet::Tokens(rows) => {
+                let me = |id: Option<UserId>| id.is_some() && id == self.me;
+                builder.flags("self", rows.iter().map(|row| me(row.user)));
+                builder.flags("created-by-me", rows.iter().map(|row| me(row.created_by)));
+            }
             RowSet::Others(..) => {
                 builder.flags("self", std::iter::repeat_n(false, len));
                 builder.flags("created-by-me", std::iter::repeat_n(false, len));
@@ -154,11 +160,16 @@ impl Columns<'_> {
                 next = self.groups.parent(group);
             }
         }
+        // The row says where it is, or would be: the table says where it is stored.
+        let under = |row: &Group, set: &HashSet<GroupId>| {
+            set.contains(&row.id) || row.parent.is_some_and(|parent| self.groups.is_under(parent, set))
+        };
         let at = |id: Option<GroupId>| id.and_then(|id| self.groups.at(Some(id)));
-        builder.ragged("groups", rows.iter().map(|row| at(Some(row.id)).into_iter().chain(at(row.parent)).collect()));
+        let own = |row: &Group| if row.is_top() { self.groups.at(None) } else { at(Some(row.id)) };
+        builder.ragged("groups", rows.iter().map(|row| own(row).into_iter().chain(at(row.parent)).collect()));
         builder.flags("mine", rows.iter().map(|row| mine.contains(&row.id)));
-        builder.flags("managed-by-me", rows.iter().map(|row| self.mine.facts.manages_top || self.groups.is_under(row.id, &managed)));
-        builder.flags("below-my-groups", rows.iter().map(|row| self.groups.is_under(row.id, &mine)));
+        builder.flags("managed-by-me", rows.iter().map(|row| self.mine.facts.manages_top || under(row, &managed)));
+        builder.flags("below-my-groups", rows.iter().map(|row| under(row, &mine)));
         builder.flags("above-my-groups", rows.iter().map(|row| above.contains(&row.id)));
         builder.items("depth", rows.iter().map(|row| Some(row.depth)));
         builder.flags("created-by-me", rows.iter().map(|row| self.me.is_some() && row.created_by == self.me));

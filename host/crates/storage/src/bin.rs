@@ -1,0 +1,199 @@
+//! Reads around changes: the recycle bin, edges by their ends, declared attributes, tokens, and what was done under a key.
+
+use directory::{
+    Error, Sealed,
+    contract::Digest,
+    ids::{DeletionId, GroupId, RoleId, UserId},
+    limits::TOKENS,
+    model::{Attribute, Binned, Deleted, Deletion, Group, Membership, Token},
+};
+use uuid::Uuid;
+
+use crate::{
+    exec::{Columns, Row},
+    rows,
+    snapshot::View,
+    sql::{among, sql},
+    write,
+};
+
+const MEMBERSHIPS_BETWEEN: &str = "
+select {}
+from memberships m
+where m.workspace_id = {}
+  and m.user_id {}
+  and m.group_id {}";
+
+/// Every membership of these users in these groups.
+pub(crate) async fn memberships_between(view: &mut View, users: &[UserId], groups: &[GroupId]) -> Result<Vec<Sealed<Membership>>, Error> {
+    if users.is_empty() || groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (users, groups) = (among(users.iter().map(|id| id.0)), among(groups.iter().map(|id| id.0)));
+    let found = view.fetch(sql!(MEMBERSHIPS_BETWEEN, rows::MEMBERSHIP, view.workspace, users, groups).fixed()).await?;
+    found.iter().map(|row| rows::membership(&mut row.columns())).collect()
+}
+
+const SUBTREE: &str = "
+select {}
+from group_closure c
+join groups g
+  on g.workspace_id = c.workspace_id
+  and g.id = c.group_id
+where c.workspace_id = {}
+  and c.ancestor_id = {}
+order by c.distance, c.group_id
+limit {}";
+
+/// A group and everything below it.
+pub(crate) async fn subtree(view: &mut View, group: GroupId, most: usize) -> Result<Vec<Sealed<Group>>, Error> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let found = view.fetch(sql!(SUBTREE, rows::GROUP, view.workspace, group, most).fixed()).await?;
+    found.iter().map(|row| rows::group(&mut row.columns())).collect()
+}
+
+const ATTRIBUTES: &str = "
+select {}
+from attribute_definitions f
+where f.workspace_id = {}
+order by f.name";
+
+/// The declared attributes.
+pub(crate) async fn attributes(view: &mut View) -> Result<Vec<Sealed<Attribute>>, Error> {
+    let found = view.fetch(sql!(ATTRIBUTES, rows::ATTRIBUTE, view.workspace).fixed()).await?;
+    found.iter().map(|row| rows::attribute(&mut row.columns())).collect()
+}
+
+const TOKENS_OF: &str = "
+select {}
+from tokens k
+where k.workspace_id = {}
+  and k.revoked_at is null
+order by k.created_at desc, k.id desc
+limit {}";
+
+/// The tokens that are not revoked.
+pub(crate) async fn tokens(view: &mut View) -> Result<Vec<Sealed<Token>>, Error> {
+    let most = i64::try_from(TOKENS).unwrap_or(i64::MAX);
+    let found = view.fetch(sql!(TOKENS_OF, rows::TOKEN, view.workspace, most).fixed()).await?;
+    found.iter().map(|row| rows::token(&mut row.columns())).collect()
+}
+
+const LATEST: &str = "
+select {}
+from deletions d
+where d.workspace_id = {}
+order by d.id desc
+limit {}";
+
+const BEFORE: &str = "
+select {}
+from deletions d
+where d.workspace_id = {}
+  and d.id < {}
+order by d.id desc
+limit {}";
+
+/// The latest deletions.
+pub(crate) async fn deletions(view: &mut View, before: Option<DeletionId>, most: usize) -> Result<Vec<Sealed<Deletion>>, Error> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let sql = match before {
+        None => sql!(LATEST, rows::DELETION, view.workspace, most),
+        Some(before) => sql!(BEFORE, rows::DELETION, view.workspace, before.0, most),
+    };
+    view.fetch(sql.fixed()).await?.iter().map(|row| rows::deletion(&mut row.columns())).collect()
+}
+
+const OF_OBJECT: &str = "
+select {}
+from deletions d
+where d.workspace_id = {}
+  and (d.object_id = {} or d.id in (select g.deletion_id from deleted_groups g where g.workspace_id = {} and g.id = {}))";
+
+/// The deletion by which an object is gone: its own, or that of a group above it.
+pub(crate) async fn deletion_of(view: &mut View, object: Uuid) -> Result<Option<Sealed<Deletion>>, Error> {
+    let of = view.workspace;
+    let found = view.fetch(sql!(OF_OBJECT, rows::DELETION, of, object, of, object).fixed()).await?;
+    found.first().map(|row| rows::deletion(&mut row.columns())).transpose()
+}
+
+const GROUP: &str = "
+select g.id, g.parent_id, g.depth, g.key, g.name, g.description, g.attributes, g.created_by, g.created_at, g.created_at, g.version
+from deleted_groups g
+where g.workspace_id = {}
+  and g.deletion_id = {}
+  and g.id = {}";
+
+const LEVELS: &str = "
+select count(*), coalesce(max(g.depth) - min(g.depth), 0)
+from deleted_groups g
+where g.workspace_id = {}
+  and g.deletion_id = {}";
+
+const ROLE: &str = "
+select r.id, r.key, r.name, r.description, {}, r.permissions, r.created_by, r.created_at, r.created_at, r.version
+from deleted_roles r
+where r.workspace_id = {}
+  and r.deletion_id = {}";
+
+const GROUPS_OF_USER: &str = "
+select b.group_id
+from deleted_memberships b
+join groups g
+  on g.workspace_id = b.workspace_id
+  and g.id = b.group_id
+where b.workspace_id = {}
+  and b.deletion_id = {}
+order by b.group_id";
+
+const GRANTS: &str = "
+select distinct b.user_id, b.role_id, b.within_group_id
+from deleted_grants b
+where b.workspace_id = {}
+  and b.deletion_id = {}
+order by b.user_id, b.role_id, b.within_group_id";
+
+/// What a deletion would bring back, as far as a decision rests on it.
+pub(crate) async fn binned(view: &mut View, deletion: &Deletion) -> Result<Sealed<Binned>, Error> {
+    let (of, id) = (view.workspace, deletion.id.0);
+    let mut binned = Binned::default();
+    match deletion.of {
+        Deleted::User(_) => {
+            let found = view.fetch(sql!(GROUPS_OF_USER, of, id).fixed()).await?;
+            binned.groups = found.iter().map(|row| row.only().map(GroupId)).collect::<Result<_, _>>()?;
+        }
+        Deleted::Group(group) => {
+            let found = view.fetch(sql!(GROUP, of, id, group).fixed()).await?;
+            binned.group = found.first().map(|row| rows::group_row(&mut row.columns())).transpose()?;
+            if let Some(row) = view.fetch(sql!(LEVELS, of, id).fixed()).await?.first() {
+                let mut columns = row.columns();
+                binned.group_count = rows::number(&mut columns)?;
+                binned.levels = rows::number(&mut columns)?;
+            }
+        }
+        Deleted::Role(_) => {
+            let found = view.fetch(sql!(ROLE, false, of, id)).await?;
+            binned.role = found.first().map(|row| rows::role_row(&mut row.columns())).transpose()?;
+        }
+    }
+    let grant = |row: &Row| {
+        let mut columns: Columns<'_> = row.columns();
+        Ok((UserId(columns.take()?), RoleId(columns.take()?), rows::optional(&mut columns)?.map(GroupId)))
+    };
+    let found = view.fetch(sql!(GRANTS, of, id).fixed()).await?;
+    binned.grants = found.iter().map(grant).collect::<Result<_, Error>>()?;
+    Ok(Sealed::new(binned))
+}
+
+const REQUEST: &str = "
+select t.digest, t.result
+from requests t
+where t.workspace_id = {}
+  and t.subject_id = {}
+  and t.key = {}";
+
+/// What was done under an idempotency key.
+pub(crate) async fn request(view: &mut View, subject: Uuid, key: &str) -> Result<Option<(Digest, Vec<Uuid>)>, Error> {
+    let found = view.fetch(sql!(REQUEST, view.workspace, subject, key.to_owned()).fixed()).await?;
+    found.first().map(write::request).transpose()
+}

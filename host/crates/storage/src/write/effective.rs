@@ -1,0 +1,168 @@
+//! Who is in, or below, which group: kept true with every change, by counting paths.
+//!
+//! A row's `paths` is the number of memberships of its user in the group and in everything below it. So a whole subtree that moves
+//! changes the rows of the groups above by what its own root's rows count.
+
+use directory::{
+    Error,
+    ids::{GroupId, WorkspaceId},
+    model::Status,
+};
+use uuid::Uuid;
+
+use crate::{
+    exec::Tx,
+    sql::{Part, Sql, among, sql},
+};
+
+/// Memberships, by a condition on `m`.
+pub(super) fn by_ids(ids: impl IntoIterator<Item = Uuid>) -> Sql {
+    sql!("m.id {}", among(ids))
+}
+
+const GAIN: &str = "
+insert into effective_memberships (workspace_id, group_id, user_id, paths, active)
+select {}, c.ancestor_id, m.user_id, count(*), count(*) filter (where u.status = 'active') > 0
+from memberships m
+join group_closure c
+  on c.workspace_id = m.workspace_id
+  and c.group_id = m.group_id
+join users u
+  on u.workspace_id = m.workspace_id
+  and u.id = m.user_id
+where m.workspace_id = {}
+  and {}
+group by c.ancestor_id, m.user_id
+on conflict (workspace_id, group_id, user_id) do update
+set paths = effective_memberships.paths + excluded.paths";
+
+/// Counts memberships in that were just added.
+pub(super) async fn gain(tx: &mut Tx, of: WorkspaceId, which: Sql) -> Result<(), Error> {
+    tx.execute(sql!(GAIN, of, of, which)).await.map(drop)
+}
+
+const LOSE: &str = "
+update effective_memberships
+set paths = effective_memberships.paths - d.paths
+from (
+  select c.ancestor_id, m.user_id, count(*) as paths
+  from memberships m
+  join group_closure c
+    on c.workspace_id = m.workspace_id
+    and c.group_id = m.group_id
+  where m.workspace_id = {}
+    and {}
+  group by c.ancestor_id, m.user_id
+) d
+where effective_memberships.workspace_id = {}
+  and effective_memberships.group_id = d.ancestor_id
+  and effective_memberships.user_id = d.user_id";
+
+const FORGET_LOST: &str = "
+delete from effective_memberships
+where workspace_id = {}
+  and user_id in (
+    select m.user_id
+    from memberships m
+    where m.workspace_id = {}
+      and {}
+  )
+  and paths <= 0";
+
+/// Counts memberships out that are about to be removed.
+pub(super) async fn lose(tx: &mut Tx, of: WorkspaceId, which: Sql) -> Result<(), Error> {
+    tx.execute(sql!(LOSE, of, which.clone(), of)).await?;
+    tx.execute(sql!(FORGET_LOST, of, of, which)).await.map(drop)
+}
+
+/// The rows of groups above whose every path goes through the subtree.
+const LEAVE: &str = "
+delete from effective_memberships
+where workspace_id = {}
+  and group_id {}
+  and user_id in (
+    select e.user_id
+    from effective_memberships e
+    where e.workspace_id = {}
+      and e.group_id = {}
+  )
+  and paths = (
+    select e.paths
+    from effective_memberships e
+    where e.workspace_id = {}
+      and e.group_id = {}
+      and e.user_id = effective_memberships.user_id
+  )";
+
+const LEAVE_PARTLY: &str = "
+update effective_memberships
+set paths = effective_memberships.paths - e.paths
+from effective_memberships e
+where e.workspace_id = {}
+  and e.group_id = {}
+  and effective_memberships.workspace_id = {}
+  and effective_memberships.group_id {}
+  and effective_memberships.user_id = e.user_id";
+
+/// Counts everybody in or below `group` out of these groups above it.
+pub(super) async fn leave(tx: &mut Tx, of: WorkspaceId, group: GroupId, above: &[GroupId]) -> Result<(), Error> {
+    if above.is_empty() {
+        return Ok(());
+    }
+    let above = || -> Part { among(above.iter().map(|id| id.0)) };
+    tx.execute(sql!(LEAVE, of, above(), of, group, of, group)).await?;
+    tx.execute(sql!(LEAVE_PARTLY, of, group, of, above())).await.map(drop)
+}
+
+/// In the order of the primary key, so that pages are written once.
+const JOIN: &str = "
+insert into effective_memberships (workspace_id, group_id, user_id, paths, active)
+select {}, g.id, e.user_id, e.paths, e.active
+from groups g
+cross join effective_memberships e
+where g.workspace_id = {}
+  and g.id {}
+  and e.workspace_id = {}
+  and e.group_id = {}
+order by g.id, e.user_id
+on conflict (workspace_id, group_id, user_id) do update
+set paths = effective_memberships.paths + excluded.paths";
+
+/// Counts everybody in or below `group` in to these groups above it.
+pub(super) async fn join(tx: &mut Tx, of: WorkspaceId, group: GroupId, above: &[GroupId]) -> Result<(), Error> {
+    if above.is_empty() {
+        return Ok(());
+    }
+    tx.execute(sql!(JOIN, of, of, among(above.iter().map(|id| id.0)), of, group)).await.map(drop)
+}
+
+const SET_ACTIVE: &str = "
+update effective_memberships
+set active = {}
+where workspace_id = {}
+  and user_id {}";
+
+/// Repeats the status of users.
+pub(super) async fn set_status(tx: &mut Tx, of: WorkspaceId, users: impl IntoIterator<Item = Uuid>, status: Status) -> Result<(), Error> {
+    tx.execute(sql!(SET_ACTIVE, status == Status::Active, of, among(users))).await.map(drop)
+}
+
+const FORGET_USERS: &str = "
+delete from effective_memberships
+where workspace_id = {}
+  and user_id {}";
+
+/// Forgets users who are in no group any more.
+pub(super) async fn forget_users(tx: &mut Tx, of: WorkspaceId, users: impl IntoIterator<Item = Uuid>) -> Result<(), Error> {
+    tx.execute(sql!(FORGET_USERS, of, among(users))).await.map(drop)
+}
+
+const FORGET_GROUPS: &str = "
+delete from effective_memberships
+where workspace_id = {}
+  and group_id {}";
+
+/// Forgets groups that are no more.
+pub(super) async fn forget_groups(tx: &mut Tx, of: WorkspaceId, groups: impl IntoIterator<Item = Uuid>) -> Result<(), Error> {
+    tx.execute(sql!(FORGET_GROUPS, of, among(groups))).await.map(drop)
+}

@@ -1,0 +1,136 @@
+//! What the policy decides from the contract's `change`: with `standard`, and with a policy of the workspace's own.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::stage::{Stage, on_stage, only};
+use crate::hostile::guest::{Guest, Part};
+
+/// Rules about changes; see `policy-wasm/house-rules`.
+const HOUSE_RULES: &[u8] = include_bytes!("../../../policy-wasm/dist/house-rules.wasm");
+
+async fn decided_by_house_rules(stage: &Stage<'_>) {
+    let workspace = stage.world.id.parse().unwrap();
+    let module = stage.host.install(workspace, "house-rules", Arc::from(HOUSE_RULES)).await;
+    stage.host.force(workspace, Some(module), String::new()).await;
+}
+
+#[test]
+fn managers_add_people_below_their_group_only() {
+    on_stage(async |stage| {
+        for policy in ["standard", "house-rules"] {
+            if policy == "house-rules" {
+                decided_by_house_rules(stage).await;
+            }
+            let add = |group: &str| json!({ "groupId": stage.group(group), "members": [{ "userId": stage.user("ned") }] });
+            stage.done("mia", "addGroupMembers", add("harbour"), "").await;
+            stage.done("mia", "removeGroupMembers", json!({ "groupId": stage.group("harbour"), "userIds": [stage.user("ned")] }), "").await;
+            // East is not there for mia at all; where she sees it, she may add nobody to it.
+            assert_eq!(stage.refused("mia", "addGroupMembers", add("east")).await[0].0, "NOT_FOUND", "{policy}");
+            let reader = json!({ "grants": [{ "userId": stage.user("mia"), "roleId": stage.role("reader") }] });
+            stage.done(if policy == "standard" { "ada" } else { "sue" }, "addGrants", reader, "").await;
+            assert_eq!(stage.refused("mia", "addGroupMembers", add("east")).await, only("FORBIDDEN", "members.0"), "{policy}");
+            let grants = stage.of_user(&stage.user("mia"), "grants { nodes { id } }").await;
+            stage.done("ada", "removeGrants", json!({ "grantIds": [grants["nodes"][0]["id"]] }), "").await;
+        }
+    });
+}
+
+#[test]
+fn nobody_grants_what_they_do_not_hold() {
+    on_stage(async |stage| {
+        let grant = |role: &str, within: Option<&str>| json!({ "grants": [{ "userId": stage.user("ned"), "roleId": stage.role(role), "withinId": within.map(|group| stage.group(group)) }] });
+        // Gil sees roles within sales only, which is to say none: roles are in no group.
+        assert_eq!(stage.refused("gil", "addGrants", grant("reader", Some("north"))).await, only("NOT_FOUND", "grants.0.roleId"));
+        let wide = json!({ "grants": [{ "userId": stage.user("gil"), "roleId": stage.role("granter") }] });
+        stage.done("ada", "addGrants", wide, "").await;
+        assert_eq!(stage.refused("gil", "addGrants", grant("reader", None)).await, only("FORBIDDEN", "grants.0"), "group.read is not his");
+        stage.done("gil", "addGrants", grant("granter", Some("north")), "").await;
+        assert_eq!(stage.roles_of(&stage.user("ned")).await, ["granter@north"]);
+        decided_by_house_rules(stage).await;
+        assert_eq!(stage.refused("gil", "addGrants", grant("helpdesk", None)).await, only("FORBIDDEN", "grants.0"));
+        stage.done("gil", "addGrants", grant("granter", None), "").await;
+    });
+}
+
+#[test]
+fn nobody_edits_hands_on_or_revives_what_they_do_not_hold() {
+    on_stage(async |stage| {
+        let editor = json!({ "name": "Editor", "key": "editor", "permissions":
+            ["role.read", "role.create", "role.update", "role.delete", "role.restore", "user.read", "user.create", "user.restore", "user.delete",
+             "token.create", "grant.read"] });
+        let editor = stage.done("ada", "createRole", editor, "role { id }").await["role"]["id"].take();
+        stage.done("ada", "addGrants", json!({ "grants": [{ "userId": stage.user("ned"), "roleId": editor }] }), "").await;
+        let create = |permissions: &[&str]| json!({ "name": "New", "permissions": permissions });
+        assert_eq!(stage.refused("ned", "createRole", create(&["policy.activate"])).await[0].0, "FORBIDDEN");
+        let role = stage.done("ned", "createRole", create(&["user.read"]), "role { id }").await["role"]["id"].take();
+        let wider = json!({ "roleId": role, "permissions": ["user.read", "policy.activate"] });
+        assert_eq!(stage.refused("ned", "updateRole", wider).await, only("FORBIDDEN", "roleId"));
+        let with_role = |role: &str| json!({ "user": { "userName": "puppet", "roles": [{ "roleId": stage.role(role) }] } });
+        assert!(stage.refused("ned", "addUser", with_role("administrator")).await.iter().all(|(code, _)| code == "FORBIDDEN"));
+        let robot = |scope: &str| json!({ "kind": "SERVICE", "name": "robot", "scopes": [scope] });
+        assert_eq!(stage.refused("ned", "createToken", robot("policy.activate")).await[0].0, "FORBIDDEN");
+        stage.done("ned", "createToken", robot("user.read"), "").await;
+        // An administrator who was removed comes back by another administrator only.
+        stage.done("ada", "removeUser", json!({ "userId": stage.user("sue") }), "").await;
+        assert_eq!(stage.refused("ned", "restoreUser", json!({ "userId": stage.user("sue") })).await, only("FORBIDDEN", "userId"));
+        stage.done("ada", "restoreUser", json!({ "userId": stage.user("sue") }), "").await;
+        let gone = json!({ "roleId": stage.role("helpdesk") });
+        stage.done("ada", "deleteRole", gone.clone(), "").await;
+        assert_eq!(stage.refused("ned", "restoreRole", gone).await, only("FORBIDDEN", "roleId"));
+    });
+}
+
+#[test]
+fn a_limited_helpdesk_suspends_only_there() {
+    on_stage(async |stage| {
+        stage.done("hal", "suspendUser", json!({ "userId": stage.user("sam") }), "").await;
+        assert_eq!(stage.refused("hal", "suspendUser", json!({ "userId": stage.user("eve") })).await, only("NOT_FOUND", "userId"));
+        let both = json!({ "userIds": [stage.user("ned"), stage.user("eve")] });
+        assert_eq!(stage.refused("hal", "suspendUsers", both).await, only("NOT_FOUND", "userIds.1"));
+        assert_eq!(stage.of_user(&stage.user("ned"), "status").await, "ACTIVE", "all or nothing");
+        let reader = json!({ "grants": [{ "userId": stage.user("hal"), "roleId": stage.role("reader") }] });
+        stage.done("ada", "addGrants", reader, "").await;
+        assert_eq!(stage.refused("hal", "suspendUser", json!({ "userId": stage.user("eve") })).await, only("FORBIDDEN", "userId"));
+        decided_by_house_rules(stage).await;
+        stage.done("hal", "suspendUser", json!({ "userId": stage.user("ula") }), "").await;
+        assert_eq!(stage.refused("hal", "suspendUser", json!({ "userId": stage.user("ned") })).await, only("FORBIDDEN", "userId"));
+    });
+}
+
+#[test]
+fn a_policy_of_its_own_says_which_field_may_have_which_value() {
+    on_stage(async |stage| {
+        decided_by_house_rules(stage).await;
+        let ned = stage.user("ned");
+        let department = |value: &str| json!({ "userId": ned, "attributes": [{ "name": "department", "values": [value] }] });
+        stage.done("ada", "updateUser", department("Support"), "").await;
+        assert_eq!(stage.refused("ada", "updateUser", department("magic")).await, only("FORBIDDEN", "userId"));
+        stage.done("ada", "updateUser", json!({ "userId": ned, "displayName": "Ned" }), "").await;
+        let payload = stage.ask("ada", "updateUser", json!({ "userId": ned, "displayName": "Edward", "title": "King" }), "").await;
+        let message = payload["userErrors"][0]["message"].as_str().unwrap();
+        assert!(message.contains("field `title` may not be set"), "{message}");
+        assert_eq!(stage.of_user(&ned, "displayName").await, "Ned", "the write is refused whole");
+        // What the module has never heard of may not be set either.
+        let payload = stage.ask("ada", "updateUser", json!({ "userId": ned, "phone": "1" }), "").await;
+        assert!(payload["userErrors"][0]["message"].as_str().unwrap().contains("`phone`"), "{payload}");
+    });
+}
+
+#[test]
+fn a_policy_that_fails_changes_nothing() {
+    on_stage(async |stage| {
+        let workspace = stage.world.id.parse().unwrap();
+        let trap = Guest::new().describing(|manifest| manifest.decides = vec!["*".to_owned()]).armed(Part::Check, "(unreachable)");
+        let trap = stage.host.install(workspace, "trap", trap.component().into()).await;
+        stage.host.force(workspace, Some(trap), "armed".to_owned()).await;
+        let query = "mutation ($input: AddUserInput!) { addUser(input: $input) { userErrors { code } } }";
+        let input = json!({ "input": { "user": { "userName": "nobody" } } });
+        let answer = stage.host.graphql(stage.token("ada"), query, input).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "POLICY_UNAVAILABLE", "{answer}");
+        assert_eq!(answer["data"], json!({ "addUser": null }));
+        stage.host.force(workspace, None, String::new()).await;
+        assert_eq!(stage.query("ada", "{ users { totalCount } }").await["users"]["totalCount"], 9);
+    });
+}

@@ -1,0 +1,174 @@
+//! Groups: created, changed, moved, deleted, restored; and who is in them.
+
+use serde_json::{Value as Json, json};
+
+use super::stage::{Stage, on_stage, only};
+
+async fn parent(stage: &Stage<'_>, group: &str) -> Json {
+    stage.query("ada", &format!("{{ group(by: {{ id: \"{group}\" }}) {{ parent {{ key }} depth }} }}")).await["group"].take()
+}
+
+#[test]
+fn groups_are_created_and_changed() {
+    on_stage(async |stage| {
+        let input = json!({ "name": "Quay 1", "parentId": stage.group("harbour"), "description": "By the water" });
+        let group = stage.done("ada", "createGroup", input, "group { id key name description depth version }").await["group"].take();
+        assert!(group["key"].as_str().unwrap().starts_with("quay-1-"), "{group}");
+        assert_eq!((&group["depth"], &group["version"]), (&json!(4), &json!(1)));
+        let id = group["id"].as_str().unwrap();
+        let update = json!({ "groupId": id, "expectedVersion": 1, "name": "Quay 2", "description": null });
+        let group = stage.done("ada", "updateGroup", update.clone(), "group { name description version }").await["group"].take();
+        assert_eq!(group, json!({ "name": "Quay 2", "description": null, "version": 2 }));
+        assert_eq!(stage.refused("ada", "updateGroup", update).await, only("STALE", "expectedVersion"));
+        let top = stage.done("ada", "createGroup", json!({ "name": "West", "key": "west" }), "group { depth parent { id } }").await;
+        assert_eq!(top["group"], json!({ "depth": 1, "parent": null }));
+        assert_eq!(stage.refused("ada", "createGroup", json!({ "name": "WEST" })).await[0].0, "TAKEN", "names ignore case");
+        assert_eq!(stage.refused("ada", "createGroup", json!({ "name": "X", "key": "west" })).await[0].0, "TAKEN");
+        assert_eq!(stage.refused("ada", "createGroup", json!({ "name": "X", "key": "a b" })).await, only("INVALID", "key"));
+    });
+}
+
+#[test]
+fn a_move_takes_everybody_along() {
+    on_stage(async |stage| {
+        let (north, harbour, east) = (stage.group("north"), stage.group("harbour"), stage.group("east"));
+        stage
+            .done(
+                "ada",
+                "addGroupMembers",
+                json!({ "groupId": harbour, "members": [{ "userId": stage.user("ned") }, { "userId": stage.user("eve") }] }),
+                "",
+            )
+            .await;
+        let preview = format!(
+            "{{ previewGroupMove(input: {{ groupId: \"{north}\", parentId: \"{east}\" }}) {{ groups people leaves {{ key }} joins {{ key }} \
+             losingManagers {{ user {{ userName }} }} losingGrants {{ role {{ key }} }} gainingGrants {{ id }} userErrors {{ code }} }} }}"
+        );
+        let seen = stage.query("ada", &preview).await["previewGroupMove"].take();
+        assert_eq!((&seen["groups"], &seen["people"]), (&json!(2), &json!(2)));
+        assert_eq!((&seen["leaves"], &seen["joins"]), (&json!([{ "key": "sales" }]), &json!([{ "key": "east" }])));
+        assert_eq!(seen["losingManagers"], json!([{ "user": { "userName": "mia" } }]));
+        assert_eq!(seen["losingGrants"].as_array().unwrap().len(), 2, "helpdesk and granter within sales");
+        assert_eq!((&seen["gainingGrants"], &seen["userErrors"]), (&json!([]), &json!([])));
+        stage.done("ada", "moveGroup", json!({ "groupId": north, "parentId": east, "expectedVersion": 1 }), "group { depth }").await;
+        assert_eq!(parent(stage, &harbour).await, json!({ "parent": { "key": "north" }, "depth": 3 }));
+        assert_eq!(stage.members(&stage.group("sales")).await, ["mia", "sam"]);
+        assert_eq!(stage.members(&east).await, ["eve", "ned"], "each once, by however many ways");
+        stage.done("ada", "removeGroupMembers", json!({ "groupId": harbour, "userIds": [stage.user("eve")] }), "").await;
+        assert_eq!(stage.members(&east).await, ["eve", "ned"], "one of two ways is left");
+        stage.done("ada", "moveGroup", json!({ "groupId": harbour, "parentId": null }), "").await;
+        assert_eq!(parent(stage, &harbour).await, json!({ "parent": null, "depth": 1 }));
+        assert_eq!(stage.members(&harbour).await, ["ned"]);
+    });
+}
+
+#[test]
+fn no_group_is_below_itself_and_no_tree_too_deep() {
+    on_stage(async |stage| {
+        let (sales, harbour) = (stage.group("sales"), stage.group("harbour"));
+        for to in [&sales, &harbour] {
+            let input = json!({ "groupId": sales, "parentId": to });
+            assert_eq!(stage.refused("ada", "moveGroup", input).await[0].0, "CYCLE");
+        }
+        let mut parent = harbour;
+        for depth in 4..=64 {
+            let input = json!({ "name": format!("Level {depth}"), "parentId": parent });
+            parent = stage.done("ada", "createGroup", input, "group { id }").await["group"]["id"].as_str().unwrap().to_owned();
+        }
+        assert_eq!(stage.refused("ada", "createGroup", json!({ "name": "Too deep", "parentId": parent })).await[0].0, "TOO_DEEP");
+        let deeper = json!({ "groupId": stage.group("sales"), "parentId": stage.group("east") });
+        assert_eq!(stage.refused("ada", "moveGroup", deeper).await[0].0, "TOO_DEEP");
+    });
+}
+
+#[test]
+fn deleting_refuses_lifts_or_takes_the_subtree_and_restoring_undoes_it() {
+    on_stage(async |stage| {
+        let north = stage.group("north");
+        let grant = json!({ "grants": [{ "userId": stage.user("eve"), "roleId": stage.role("reader"), "withinId": north }] });
+        stage.done("ada", "addGrants", grant, "").await;
+        let managers = json!({ "groupId": north, "members": [{ "userId": stage.user("ned"), "manager": true }] });
+        stage.done("ada", "setGroupManagers", managers, "").await;
+        let tree = "{ groupTree { nodes { depth group { id key } parent { key } } } memberships(first: 100) { nodes { id manager createdAt } } \
+                    grants(first: 100) { nodes { id } } }";
+        let before = stage.query("ada", tree).await;
+        assert_eq!(stage.refused("ada", "deleteGroup", json!({ "groupId": north })).await[0].0, "NOT_EMPTY");
+        for mode in ["LIFT", "SUBTREE"] {
+            stage.done("ada", "deleteGroup", json!({ "groupId": north, "mode": mode }), "deletedGroupId").await;
+            let gone = stage.query("ada", &format!("{{ group(by: {{ id: \"{north}\" }}) {{ id }} }}")).await;
+            assert_eq!(gone["group"], json!(null));
+            let (members, roles) = (stage.members(&stage.group("sales")).await, stage.roles_of(&stage.user("eve")).await);
+            match mode {
+                "LIFT" => {
+                    assert_eq!(members, ["mia", "ned", "sam"]);
+                    assert_eq!(stage.groups_of(&stage.user("ned")).await, ["sales"], "nobody manages by being lifted");
+                    assert_eq!(parent(stage, &stage.group("harbour")).await["parent"]["key"], "sales");
+                }
+                _ => assert_eq!(members, ["mia", "sam"]),
+            }
+            assert_eq!(roles, Vec::<String>::new(), "what was limited to it is gone with it");
+            let back = stage.done("ada", "restoreGroup", json!({ "groupId": north }), "complete").await;
+            assert_eq!(back["complete"], true, "{mode}");
+            assert_eq!(stage.query("ada", tree).await, before, "{mode}");
+            assert_eq!(stage.members(&stage.group("sales")).await, ["mia", "ned", "sam"]);
+        }
+    });
+}
+
+#[test]
+fn what_happened_in_between_is_reported_and_never_overwritten() {
+    on_stage(async |stage| {
+        let (north, harbour, ned) = (stage.group("north"), stage.group("harbour"), stage.user("ned"));
+        stage.done("ada", "deleteGroup", json!({ "groupId": north, "mode": "SUBTREE" }), "").await;
+        assert_eq!(stage.refused("ada", "restoreGroup", json!({ "groupId": harbour })).await[0].0, "NOT_RESTORABLE", "it went with north");
+        stage.done("ada", "createGroup", json!({ "name": "north", "parentId": stage.group("sales"), "key": "north" }), "").await;
+        assert_eq!(stage.refused("ada", "restoreGroup", json!({ "groupId": north })).await[0].0, "TAKEN");
+        stage.done("ada", "removeUser", json!({ "userId": ned }), "").await;
+        stage
+            .done(
+                "ada",
+                "deleteGroup",
+                json!({ "groupId": stage.query("ada", "{ group(by: { key: \"north\" }) { id } }").await["group"]["id"] }),
+                "",
+            )
+            .await;
+        stage.done("ada", "restoreGroup", json!({ "groupId": north }), "complete").await;
+        assert_eq!(stage.members(&north).await, Vec::<String>::new(), "ned is still removed");
+        stage.done("ada", "restoreUser", json!({ "userId": ned }), "complete").await;
+        assert_eq!(stage.groups_of(&ned).await, ["north"], "and is back where he was when both are back");
+        // The same the other way round: the person first, then the group.
+        stage.done("ada", "removeUser", json!({ "userId": ned }), "").await;
+        stage.done("ada", "deleteGroup", json!({ "groupId": north, "mode": "SUBTREE" }), "").await;
+        stage.done("ada", "restoreUser", json!({ "userId": ned }), "").await;
+        assert_eq!(stage.groups_of(&ned).await, Vec::<String>::new());
+        stage.done("ada", "restoreGroup", json!({ "groupId": north }), "").await;
+        assert_eq!(stage.groups_of(&ned).await, ["north"]);
+        // A parent that is gone asks for another place.
+        stage.done("ada", "deleteGroup", json!({ "groupId": harbour }), "").await;
+        stage.done("ada", "deleteGroup", json!({ "groupId": north, "mode": "SUBTREE" }), "").await;
+        assert_eq!(stage.refused("ada", "restoreGroup", json!({ "groupId": harbour })).await, only("NOT_RESTORABLE", "parentId"));
+        stage.done("ada", "restoreGroup", json!({ "groupId": harbour, "parentId": null }), "").await;
+        assert_eq!(parent(stage, &harbour).await["parent"], json!(null));
+    });
+}
+
+#[test]
+fn members_come_and_go_in_bulk() {
+    on_stage(async |stage| {
+        let east = stage.group("east");
+        let members = json!([{ "userId": stage.user("ned"), "manager": true }, { "userId": stage.user("eve") }]);
+        let fields = "memberships { user { userName } manager } results { done }";
+        let payload = stage.done("ada", "addGroupMembers", json!({ "groupId": east, "members": members }), fields).await;
+        assert_eq!(
+            payload["memberships"],
+            json!([{ "user": { "userName": "ned" }, "manager": true }, { "user": { "userName": "eve" }, "manager": false }]),
+            "whoever was a member stays as they were"
+        );
+        let twice = json!({ "groupId": east, "userIds": [stage.user("ned"), stage.user("ned")] });
+        assert_eq!(stage.refused("ada", "removeGroupMembers", twice).await[0].0, "INVALID");
+        let stranger = json!({ "groupId": east, "userIds": [stage.user("ned"), stage.user("mia")] });
+        assert_eq!(stage.refused("ada", "removeGroupMembers", stranger).await, only("NOT_FOUND", "userIds.1"));
+        stage.done("ada", "removeGroupMembers", json!({ "groupId": east, "userIds": [stage.user("ned"), stage.user("eve")] }), "").await;
+        assert_eq!(stage.members(&east).await, Vec::<String>::new());
+    });
+}

@@ -1,0 +1,408 @@
+//! Two administrators and a manager do whatever they like, one after the other and all at once: no invariant is ever broken.
+//!
+//! The reference is a few maps and the rules of the domain as the product's pages put them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use bailiwick::{clock::Clock, ids::Ids};
+use directory::{
+    Refusal,
+    access::{
+        Actor, AddGrants, AddMembers, Command, CreateGroup, DeleteGroup, Done, Gate, GrantDraft, Member, MoveGroup, RemoveGrants,
+        RemoveMembers, RemoveUsers, Request, RestoreGroup, RestoreUser, SetStatus, Subject,
+    },
+    change::DeleteMode,
+    ids::{GrantId, GroupId, RoleId, UserId},
+    model::Status,
+};
+use tests::{dice::Dice, host::NOW};
+
+use super::stage::{Stage, on_stage};
+
+/// Sequences on each database, and commands in each.
+const SEQUENCES: usize = 10_000;
+const COMMANDS: usize = 4;
+/// Sequences between two looks at everything.
+const LOOK: usize = 250;
+/// Groups that there may be.
+const GROUPS: usize = 24;
+
+/// A person.
+#[derive(Clone, Debug, Default)]
+struct Person {
+    suspended: bool,
+    administers: bool,
+    groups: BTreeMap<GroupId, bool>,
+    /// What was put aside when it was removed.
+    removed: Option<(BTreeMap<GroupId, bool>, bool)>,
+}
+
+/// The reference.
+#[derive(Clone, Debug, Default)]
+struct Model {
+    people: BTreeMap<UserId, Person>,
+    /// Parents of the groups that there are.
+    groups: BTreeMap<GroupId, Option<GroupId>>,
+    /// Deleted subtrees: their groups with parents, and who was in them.
+    bin: BTreeMap<GroupId, BTreeMap<GroupId, Option<GroupId>>>,
+    waiting: BTreeMap<GroupId, BTreeMap<UserId, bool>>,
+}
+
+impl Model {
+    fn above(&self, group: GroupId) -> Vec<GroupId> {
+        std::iter::successors(Some(group), |group| self.groups.get(group).copied().flatten()).collect()
+    }
+
+    fn below(&self, group: GroupId) -> BTreeSet<GroupId> {
+        self.groups.keys().copied().filter(|other| self.above(*other).contains(&group)).collect()
+    }
+
+    fn active(&self, user: UserId) -> bool {
+        self.people.get(&user).is_some_and(|person| !person.suspended && person.removed.is_none())
+    }
+
+    fn administers(&self, user: UserId) -> bool {
+        self.active(user) && self.people[&user].administers
+    }
+
+    fn administrators(&self) -> usize {
+        self.people.keys().filter(|user| self.administers(**user)).count()
+    }
+
+    fn manages(&self, user: UserId, group: GroupId) -> bool {
+        self.above(group).iter().any(|above| self.people[&user].groups.get(above) == Some(&true))
+    }
+
+    /// Whether somebody without roles sees somebody: themself, whoever they manage, and who is active in or below a group of theirs.
+    fn sees(&self, user: UserId, other: UserId) -> bool {
+        let groups = &self.people[&user].groups;
+        let peers = |group: &GroupId| self.active(other) && self.above(*group).iter().any(|above| groups.contains_key(above));
+        user == other || self.people[&other].groups.keys().any(|group| self.manages(user, *group) || peers(group))
+    }
+
+    fn members(&self, group: GroupId) -> BTreeSet<UserId> {
+        let below = self.below(group);
+        self.people.iter().filter(|(_, person)| person.groups.keys().any(|group| below.contains(group))).map(|(user, _)| *user).collect()
+    }
+}
+
+/// A command and whom it is by.
+struct Move<'a> {
+    by: UserId,
+    model: &'a mut Model,
+    grants: &'a mut BTreeMap<UserId, GrantId>,
+    administrator: RoleId,
+}
+
+impl Move<'_> {
+    /// A command, and what the reference makes of it: `None` where it must be refused.
+    fn make(&mut self, dice: &mut Dice, count: usize) -> (Command, Option<Model>) {
+        let people: Vec<UserId> = self.model.people.keys().copied().collect();
+        let groups: Vec<GroupId> = self.model.groups.keys().copied().collect();
+        let user = *dice.pick(&people);
+        let group = *dice.pick(&groups);
+        let to = if dice.one_in(4) { None } else { Some(*dice.pick(&groups)) };
+        match dice.below(11) {
+            0 => self.set_status(user, Status::Suspended),
+            1 => self.set_status(user, Status::Active),
+            2 => self.remove(user),
+            3 => self.restore(user),
+            4 => self.grant(user),
+            5 => self.revoke(user),
+            6 => self.add(user, group, dice.one_in(3)),
+            7 => self.leave(user, group),
+            8 => self.move_group(group, to),
+            9 if self.model.below(group).len() < groups.len() => self.delete(group),
+            9 | 10 if !self.model.bin.is_empty() => {
+                let deleted: Vec<GroupId> = self.model.bin.keys().copied().collect();
+                self.restore_group(*dice.pick(&deleted))
+            }
+            _ => self.create(to, count),
+        }
+    }
+
+    /// The model as it would be, if an administrator may do it.
+    fn if_administrator(&self, change: impl FnOnce(&mut Model) -> bool) -> Option<Model> {
+        let mut after = self.model.clone();
+        (self.model.administers(self.by) && change(&mut after) && after.administrators() > 0).then_some(after)
+    }
+
+    fn set_status(&self, user: UserId, status: Status) -> (Command, Option<Model>) {
+        let own = user == self.by && status == Status::Suspended;
+        let after = self.if_administrator(|after| {
+            let person = after.people.get_mut(&user).unwrap();
+            person.suspended = status == Status::Suspended;
+            !own && person.removed.is_none()
+        });
+        (Command::SetStatus(SetStatus { users: vec![user], status, expected: None }), after)
+    }
+
+    fn remove(&self, user: UserId) -> (Command, Option<Model>) {
+        let after = self.if_administrator(|after| {
+            let person = after.people.get_mut(&user).unwrap();
+            let there = person.removed.is_none();
+            person.removed = Some((std::mem::take(&mut person.groups), std::mem::take(&mut person.administers)));
+            there && user != self.by
+        });
+        (Command::RemoveUsers(RemoveUsers { users: vec![user], expected: None }), after)
+    }
+
+    fn restore(&self, user: UserId) -> (Command, Option<Model>) {
+        let after = self.if_administrator(|after| {
+            let Some((groups, administers)) = after.people.get_mut(&user).unwrap().removed.take() else { return false };
+            for (group, manager) in groups {
+                if after.groups.contains_key(&group) {
+                    after.people.get_mut(&user).unwrap().groups.insert(group, manager);
+                } else {
+                    after.waiting.entry(group).or_default().insert(user, manager);
+                }
+            }
+            after.people.get_mut(&user).unwrap().administers = administers;
+            true
+        });
+        (Command::RestoreUser(RestoreUser { user, texts: Vec::new() }), after)
+    }
+
+    fn grant(&self, user: UserId) -> (Command, Option<Model>) {
+        let after = self.if_administrator(|after| {
+            let person = after.people.get_mut(&user).unwrap();
+            person.administers = true;
+            person.removed.is_none()
+        });
+        let grants = vec![GrantDraft { user, role: self.administrator, within: None }];
+        (Command::AddGrants(AddGrants { grants }), after)
+    }
+
+    fn revoke(&self, user: UserId) -> (Command, Option<Model>) {
+        let known = self.grants.get(&user).copied();
+        let after = self.if_administrator(|after| {
+            let person = after.people.get_mut(&user).unwrap();
+            let held = std::mem::take(&mut person.administers) && person.removed.is_none();
+            held && user != self.by
+        });
+        let grant = known.unwrap_or(GrantId(uuid::Uuid::max()));
+        (Command::RemoveGrants(RemoveGrants { grants: vec![grant] }), after)
+    }
+
+    fn add(&self, user: UserId, group: GroupId, manager: bool) -> (Command, Option<Model>) {
+        let by_managing = self.model.active(self.by) && self.model.manages(self.by, group) && self.model.sees(self.by, user);
+        let mut after = self.model.clone();
+        let person = after.people.get_mut(&user).unwrap();
+        let there = person.removed.is_none();
+        person.groups.entry(group).or_insert(manager);
+        let command = Command::AddMembers(AddMembers { group, members: vec![Member { id: user, manager }] });
+        (command, (there && (self.model.administers(self.by) || by_managing)).then_some(after))
+    }
+
+    fn leave(&self, user: UserId, group: GroupId) -> (Command, Option<Model>) {
+        let by_managing = self.model.active(self.by) && self.model.manages(self.by, group);
+        let mut after = self.model.clone();
+        let there = after.people.get_mut(&user).unwrap().groups.remove(&group).is_some();
+        let command = Command::RemoveMembers(RemoveMembers { group, users: vec![user] });
+        (command, (there && (self.model.administers(self.by) || by_managing)).then_some(after))
+    }
+
+    fn move_group(&self, group: GroupId, to: Option<GroupId>) -> (Command, Option<Model>) {
+        let after = self.if_administrator(|after| {
+            let cycle = to.is_some_and(|to| after.above(to).contains(&group));
+            after.groups.insert(group, to);
+            !cycle
+        });
+        (Command::MoveGroup(MoveGroup { group, expected: None, to }), after)
+    }
+
+    fn delete(&self, group: GroupId) -> (Command, Option<Model>) {
+        let after = self.if_administrator(|after| {
+            let gone: BTreeMap<GroupId, Option<GroupId>> = after.below(group).into_iter().map(|id| (id, after.groups[&id])).collect();
+            after.groups.retain(|id, _| !gone.contains_key(id));
+            for (user, person) in &mut after.people {
+                for id in gone.keys() {
+                    if let Some(manager) = person.groups.remove(id) {
+                        after.waiting.entry(*id).or_default().insert(*user, manager);
+                    }
+                }
+            }
+            after.bin.insert(group, gone);
+            true
+        });
+        (Command::DeleteGroup(DeleteGroup { group, expected: None, mode: DeleteMode::Subtree }), after)
+    }
+
+    fn restore_group(&self, group: GroupId) -> (Command, Option<Model>) {
+        let after = self.if_administrator(|after| {
+            let groups = after.bin.remove(&group).unwrap();
+            let parent = groups[&group];
+            let there = parent.is_none_or(|parent| after.groups.contains_key(&parent));
+            for id in groups.keys() {
+                for (user, manager) in after.waiting.remove(id).unwrap_or_default() {
+                    let person = after.people.get_mut(&user).unwrap();
+                    match &mut person.removed {
+                        Some((aside, _)) => aside.insert(*id, manager),
+                        None => person.groups.insert(*id, manager),
+                    };
+                }
+            }
+            after.groups.extend(groups);
+            there
+        });
+        (Command::RestoreGroup(RestoreGroup { group, name: None, parent: None }), after)
+    }
+
+    fn create(&self, parent: Option<GroupId>, count: usize) -> (Command, Option<Model>) {
+        let room = self.model.groups.len() < GROUPS;
+        let after = self.if_administrator(|_| room);
+        // Where there is no room for the reference, the name is none.
+        let name = if room { format!("Group {count}") } else { String::new() };
+        (Command::CreateGroup(CreateGroup { parent, name, ..CreateGroup::default() }), after)
+    }
+}
+
+fn subject(stage: &Stage<'_>, user: UserId) -> Subject {
+    Subject { workspace: stage.world.id.parse().unwrap(), actor: Actor::User(user), scopes: None, via: "graphql" }
+}
+
+async fn write(gate: &Arc<Gate>, subject: &Subject, command: Command, ids: &mut Ids) -> Result<Done, Refusal> {
+    gate.write(subject, &Request { command, key: None }, NOW, ids).await
+}
+
+/// The reference of a stage that nobody touched.
+fn model(stage: &Stage<'_>) -> Model {
+    let mut model = Model::default();
+    for group in &stage.world.groups {
+        let parent = group.parent.map(|parent| stage.world.groups[parent].id.parse().unwrap());
+        model.groups.insert(group.id.parse().unwrap(), parent);
+    }
+    for (at, person) in stage.world.people.iter().enumerate() {
+        let groups = stage.world.memberships.iter().filter(|edge| edge.person == at);
+        let groups = groups.map(|edge| (stage.world.groups[edge.group].id.parse().unwrap(), edge.manager)).collect();
+        let administers = stage.world.grants.iter().any(|grant| grant.person == at && grant.role == 0);
+        model.people.insert(person.id.parse().unwrap(), Person { administers, groups, ..Person::default() });
+    }
+    model
+}
+
+#[test]
+fn any_sequence_of_commands_does_what_the_reference_does() {
+    on_stage(async |stage| {
+        let mut dice = Dice::seeded(33);
+        let mut ids = Ids::seeded("invariants", NOW);
+        let mut model = model(stage);
+        let mut grants = BTreeMap::new();
+        let administrator: RoleId = stage.role("administrator").parse().unwrap();
+        let actors: Vec<UserId> = ["ada", "sue", "mia"].map(|name| stage.user(name).parse().unwrap()).to_vec();
+        look(stage, &model, &mut grants).await;
+        let (mut done, mut refused) = (0, 0);
+        for sequence in 0..SEQUENCES {
+            for step in 0..COMMANDS {
+                let by = *dice.pick(&actors);
+                let (command, expected) =
+                    Move { by, model: &mut model, grants: &mut grants, administrator }.make(&mut dice, sequence * COMMANDS + step);
+                let shown = format!("sequence {sequence}, step {step}: {command:?}");
+                let new_group = matches!(command, Command::CreateGroup(_));
+                let granted = if let Command::AddGrants(grant) = &command { Some(grant.grants[0].user) } else { None };
+                match (write(stage.host.gate(), &subject(stage, by), command, &mut ids).await, expected) {
+                    (Ok(written), Some(after)) => {
+                        let parent = new_parent(&shown);
+                        model = after;
+                        if new_group {
+                            model.groups.insert(GroupId(written.ids[0]), parent);
+                        }
+                        if let Some(user) = granted {
+                            grants.insert(user, GrantId(written.ids[0]));
+                        }
+                        done += 1;
+                    }
+                    (Err(_), None) => refused += 1,
+                    (written, expected) => panic!("{shown}\nwritten {written:?}\nexpected {}", expected.is_some()),
+                }
+            }
+            assert!(model.administrators() > 0);
+            if sequence % LOOK == 0 {
+                look(stage, &model, &mut grants).await;
+            }
+        }
+        look(stage, &model, &mut grants).await;
+        assert!(done > SEQUENCES / 2 && refused > SEQUENCES / 2, "{done} done, {refused} refused: the dice are loaded");
+    });
+}
+
+/// The parent that a `CreateGroup` names, from how it is shown.
+fn new_parent(shown: &str) -> Option<GroupId> {
+    let (_, rest) = shown.split_once("CreateGroup(CreateGroup { parent: Some(GroupId(")?;
+    rest.split(')').next()?.parse().ok().map(GroupId)
+}
+
+/// Compares everything with the reference, as an administrator reads it.
+async fn look(stage: &Stage<'_>, model: &Model, grants: &mut BTreeMap<UserId, GrantId>) {
+    let who = ["ada", "sue"].into_iter().find(|name| model.administers(stage.user(name).parse().unwrap()));
+    let other = model.people.keys().copied().find(|user| model.administers(*user)).unwrap();
+    let reader = who.map_or(other, |name| stage.user(name).parse().unwrap());
+    let directory = stage.host.gate().open(subject(stage, reader), NOW).await.unwrap();
+    let tree = directory.group_tree(None, None).await.unwrap();
+    let found: BTreeMap<GroupId, Option<GroupId>> =
+        tree.nodes.iter().map(|node| (node.group.id, node.parent.map(|parent| tree.nodes[parent].group.id))).collect();
+    assert_eq!(found, model.groups);
+    let groups: Vec<GroupId> = model.groups.keys().copied().collect();
+    let window = directory::query::Window { rows: 100, ..Default::default() };
+    let among = directory::store::AmongUsers::Under(groups.clone());
+    let ask = directory::access::Ask { among, filter: None, order: directory::query::Order::default(), window };
+    let counts = directory.count_users(ask.clone()).await.unwrap();
+    for ((group, page), count) in groups.iter().zip(directory.list_users(ask).await.unwrap()).zip(counts) {
+        let members: BTreeSet<UserId> = page.rows.iter().map(|(_, row)| row.id).collect();
+        assert_eq!(members, model.members(*group), "in or below {group}");
+        assert_eq!(count, directory::access::Count::Exact(members.len() as u64));
+    }
+    let workspace = directory.workspace().await.unwrap().unwrap();
+    let there = model.people.values().filter(|person| person.removed.is_none()).count() as u64;
+    assert_eq!(workspace.user_count.shown(), Some(&there));
+    let window = directory::query::Window { rows: 1_000, ..Default::default() };
+    let among = directory::store::AmongGrants::All;
+    let ask = directory::access::Ask { among, filter: None, order: directory::query::Order::default(), window };
+    let held = directory.list_grants(ask).await.unwrap().remove(0).rows;
+    let administrator: RoleId = stage.role("administrator").parse().unwrap();
+    // Grants that wait in the recycle bin keep their ids.
+    let found: BTreeMap<UserId, GrantId> =
+        held.iter().filter(|(_, grant)| grant.role == administrator).map(|(_, grant)| (grant.user, grant.id)).collect();
+    let wanted: BTreeSet<UserId> = model.people.iter().filter(|(_, person)| person.administers).map(|(user, _)| *user).collect();
+    assert_eq!(found.keys().copied().collect::<BTreeSet<_>>(), wanted);
+    grants.extend(found);
+}
+
+#[test]
+fn whatever_happens_at_once_an_administrator_is_left() {
+    on_stage(async |stage| {
+        let gate = stage.host.gate().clone();
+        let administrator: RoleId = stage.role("administrator").parse().unwrap();
+        let people: Vec<UserId> = stage.world.people.iter().map(|person| person.id.parse().unwrap()).collect();
+        let all = people.iter().map(|user| GrantDraft { user: *user, role: administrator, within: None }).collect();
+        let mut ids = Ids::seeded("at once", NOW);
+        write(&gate, &subject(stage, people[0]), Command::AddGrants(AddGrants { grants: all }), &mut ids).await.unwrap();
+        let mut racers = tokio::task::JoinSet::new();
+        for (at, user) in people.iter().copied().enumerate() {
+            let (gate, people, by) = (gate.clone(), people.clone(), subject(stage, user));
+            racers.spawn(async move {
+                let (mut dice, mut ids) = (Dice::seeded(at as u64), Ids::random(Clock::system()));
+                for _ in 0..20 {
+                    let other = *dice.pick(&people);
+                    let command = match dice.below(3) {
+                        0 => Command::RemoveUsers(RemoveUsers { users: vec![other], expected: None }),
+                        _ => Command::SetStatus(SetStatus { users: vec![other], status: Status::Suspended, expected: None }),
+                    };
+                    // Most are refused: whoever acts is out by then, or it is themself, or the last one.
+                    let _ = write(&gate, &by, command, &mut ids).await;
+                }
+            });
+        }
+        while let Some(raced) = racers.join_next().await {
+            raced.unwrap();
+        }
+        let mut left = 0;
+        for user in people {
+            left += usize::from(gate.open(subject(stage, user), NOW).await.is_ok());
+        }
+        assert_eq!(left, 1, "everybody else is out, and the last one stays");
+    });
+}
