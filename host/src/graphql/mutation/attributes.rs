@@ -103,7 +103,11 @@ pub(super) struct AttributeMutations;
 #[Object]
 impl AttributeMutations {
     /// Declares a custom attribute of users and groups.
-    async fn define_attribute(&self, context: &Context<'_>, input: DefineAttributeInput) -> Maybe<DefineAttributePayload> {
+    async fn define_attribute(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: DefineAttributeInput,
+    ) -> Maybe<DefineAttributePayload> {
         let DefineAttributeInput { name, r#type, required, unique, multivalued, searchable } = input;
         let type_ = r#type.unwrap_or(AttributeType::Text).into();
         let attribute = AttributeAfter { name: name.clone(), type_, required, unique, multivalued, searchable };
@@ -118,7 +122,11 @@ impl AttributeMutations {
     }
 
     /// Changes a declaration, if the values that are there fit it.
-    async fn update_attribute(&self, context: &Context<'_>, input: UpdateAttributeInput) -> Maybe<UpdateAttributePayload> {
+    async fn update_attribute(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: UpdateAttributeInput,
+    ) -> Maybe<UpdateAttributePayload> {
         let name = input.name.clone();
         let command = Command::UpdateAttribute(UpdateAttribute {
             name: input.name,
@@ -139,7 +147,11 @@ impl AttributeMutations {
     }
 
     /// Removes a declaration, and with it every value.
-    async fn remove_attribute(&self, context: &Context<'_>, input: RemoveAttributeInput) -> Maybe<RemoveAttributePayload> {
+    async fn remove_attribute(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: RemoveAttributeInput,
+    ) -> Maybe<RemoveAttributePayload> {
         let values = match input.mode.unwrap_or(RemoveAttributeMode::Refuse) {
             RemoveAttributeMode::Refuse => ValuesOfRemoved::None,
             RemoveAttributeMode::Erase => ValuesOfRemoved::Erased,

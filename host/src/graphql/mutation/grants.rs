@@ -103,7 +103,11 @@ pub(super) struct GrantMutations;
 #[Object]
 impl GrantMutations {
     /// Grants up to 500 roles, all of them or none.
-    async fn add_grants(&self, context: &Context<'_>, input: AddGrantsInput) -> Maybe<AddGrantsPayload> {
+    async fn add_grants(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: AddGrantsInput,
+    ) -> Maybe<AddGrantsPayload> {
         let len = input.grants.len();
         let drafts = input.grants.iter().enumerate().map(|(at, grant)| {
             let within = grant.within_id.as_ref().map(|within| id(within, &format!("grants.{at}.withinId"))).transpose()?;
@@ -128,7 +132,11 @@ impl GrantMutations {
     }
 
     /// Ends up to 500 grants, all of them or none.
-    async fn remove_grants(&self, context: &Context<'_>, input: RemoveGrantsInput) -> Maybe<RemoveGrantsPayload> {
+    async fn remove_grants(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: RemoveGrantsInput,
+    ) -> Maybe<RemoveGrantsPayload> {
         let len = input.grant_ids.len();
         let command = ids(&input.grant_ids, "grantIds").map(|grants| Command::RemoveGrants(RemoveGrants { grants }));
         Some(performed(context, command).await.map(|outcome| match outcome {
@@ -143,7 +151,11 @@ impl GrantMutations {
     }
 
     /// Makes what a user holds exactly this, as far as the viewer sees it.
-    async fn replace_grants(&self, context: &Context<'_>, input: ReplaceGrantsInput) -> Maybe<ReplaceGrantsPayload> {
+    async fn replace_grants(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: ReplaceGrantsInput,
+    ) -> Maybe<ReplaceGrantsPayload> {
         let held = input.grants.iter().enumerate().map(|(at, grant)| {
             let within = grant.within_id.as_ref().map(|within| id(within, &format!("grants.{at}.withinId"))).transpose()?;
             Ok((id(&grant.role_id, &format!("grants.{at}.roleId"))?, within))

@@ -185,7 +185,11 @@ pub(super) struct GroupMutations;
 #[Object]
 impl GroupMutations {
     /// Creates a group.
-    async fn create_group(&self, context: &Context<'_>, input: CreateGroupInput) -> Maybe<CreateGroupPayload> {
+    async fn create_group(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: CreateGroupInput,
+    ) -> Maybe<CreateGroupPayload> {
         let CreateGroupInput { parent_id, name, key, description, attributes, idempotency_key } = input.clone();
         let outcome = match (GroupInput { parent_id, name, key, description, attributes }).command("") {
             Ok(command) => perform_once(context, Command::CreateGroup(command), idempotency_key, &input).await,
@@ -195,7 +199,11 @@ impl GroupMutations {
     }
 
     /// Changes fields of a group.
-    async fn update_group(&self, context: &Context<'_>, input: UpdateGroupInput) -> Maybe<UpdateGroupPayload> {
+    async fn update_group(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: UpdateGroupInput,
+    ) -> Maybe<UpdateGroupPayload> {
         let command = id(&input.group_id, "groupId").map(|group| {
             Command::UpdateGroup(UpdateGroup {
                 group,
@@ -214,13 +222,21 @@ impl GroupMutations {
     }
 
     /// Hangs a group, with everything below it, below another. `previewGroupMove` tells beforehand who gains and loses what.
-    async fn move_group(&self, context: &Context<'_>, input: MoveGroupInput) -> Maybe<MoveGroupPayload> {
+    async fn move_group(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: MoveGroupInput,
+    ) -> Maybe<MoveGroupPayload> {
         let outcome = performed(context, input.command().map(Command::MoveGroup)).await;
         Some(single(outcome).await.map(|(group, _, user_errors)| MoveGroupPayload { group, user_errors }))
     }
 
     /// Puts a group into the recycle bin, where it can be restored for 30 days.
-    async fn delete_group(&self, context: &Context<'_>, input: DeleteGroupInput) -> Maybe<DeleteGroupPayload> {
+    async fn delete_group(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: DeleteGroupInput,
+    ) -> Maybe<DeleteGroupPayload> {
         let command = id(&input.group_id, "groupId").map(|group| {
             let mode = match input.mode.unwrap_or(DeleteGroupMode::Refuse) {
                 DeleteGroupMode::Refuse => DeleteMode::Empty,
@@ -236,7 +252,11 @@ impl GroupMutations {
     }
 
     /// Takes a group out of the recycle bin, with everything that was deleted with it.
-    async fn restore_group(&self, context: &Context<'_>, input: RestoreGroupInput) -> Maybe<RestoreGroupPayload> {
+    async fn restore_group(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: RestoreGroupInput,
+    ) -> Maybe<RestoreGroupPayload> {
         let parent = match &input.parent_id {
             MaybeUndefined::Undefined => Ok(None),
             MaybeUndefined::Null => Ok(Some(None)),

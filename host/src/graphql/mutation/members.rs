@@ -108,7 +108,11 @@ pub(super) struct MemberMutations;
 #[Object]
 impl MemberMutations {
     /// Adds up to 500 users to a group, all of them or none.
-    async fn add_group_members(&self, context: &Context<'_>, input: AddGroupMembersInput) -> Maybe<AddGroupMembersPayload> {
+    async fn add_group_members(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: AddGroupMembersInput,
+    ) -> Maybe<AddGroupMembersPayload> {
         let members = input.members.iter().map(|member| (&member.user_id, member.manager));
         let command = chosen(&input.group_id, members).map(|(group, members)| Command::AddMembers(AddMembers { group, members }));
         Some(match performed(context, command).await {
@@ -127,7 +131,11 @@ impl MemberMutations {
     }
 
     /// Removes up to 500 users from a group, all of them or none. Nobody is left without a group: everybody is in the top one.
-    async fn remove_group_members(&self, context: &Context<'_>, input: RemoveGroupMembersInput) -> Maybe<RemoveGroupMembersPayload> {
+    async fn remove_group_members(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: RemoveGroupMembersInput,
+    ) -> Maybe<RemoveGroupMembersPayload> {
         let command = id::<GroupId>(&input.group_id, "groupId").and_then(|group| {
             let users = ids::<UserId>(&input.user_ids, "userIds")?;
             Ok(Command::RemoveMembers(RemoveMembers { group, users }))
@@ -147,7 +155,11 @@ impl MemberMutations {
     }
 
     /// Says of up to 500 members of a group whether they manage it.
-    async fn set_group_managers(&self, context: &Context<'_>, input: SetGroupManagersInput) -> Maybe<SetGroupManagersPayload> {
+    async fn set_group_managers(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: SetGroupManagersInput,
+    ) -> Maybe<SetGroupManagersPayload> {
         let members = input.members.iter().map(|member| (&member.user_id, member.manager));
         let command = chosen(&input.group_id, members).map(|(group, members)| Command::SetManagers(SetManagers { group, members }));
         Some(match performed(context, command).await {

@@ -103,7 +103,11 @@ pub(super) struct RoleMutations;
 #[Object]
 impl RoleMutations {
     /// Creates a role.
-    async fn create_role(&self, context: &Context<'_>, input: CreateRoleInput) -> Maybe<CreateRolePayload> {
+    async fn create_role(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: CreateRoleInput,
+    ) -> Maybe<CreateRolePayload> {
         let CreateRoleInput { name, key, description, permissions, idempotency_key } = input.clone();
         let command = Command::CreateRole(CreateRole { name, key, description, permissions });
         let outcome = perform_once(context, command, idempotency_key, &input).await;
@@ -111,7 +115,11 @@ impl RoleMutations {
     }
 
     /// Changes fields of a role of the workspace's own.
-    async fn update_role(&self, context: &Context<'_>, input: UpdateRoleInput) -> Maybe<UpdateRolePayload> {
+    async fn update_role(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: UpdateRoleInput,
+    ) -> Maybe<UpdateRolePayload> {
         let command = id(&input.role_id, "roleId").map(|role| {
             Command::UpdateRole(UpdateRole {
                 role,
@@ -130,7 +138,11 @@ impl RoleMutations {
     }
 
     /// Puts a role into the recycle bin with every grant of it, where it can be restored for 30 days.
-    async fn delete_role(&self, context: &Context<'_>, input: DeleteRoleInput) -> Maybe<DeleteRolePayload> {
+    async fn delete_role(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: DeleteRoleInput,
+    ) -> Maybe<DeleteRolePayload> {
         let command = id(&input.role_id, "roleId").map(|role| Command::DeleteRole(DeleteRole { role, expected: input.expected_version }));
         Some(performed(context, command).await.map(|outcome| match outcome {
             Outcome::Done(..) => DeleteRolePayload { deleted_role_id: Some(Ok(input.role_id)), user_errors: Vec::new() },
@@ -139,7 +151,11 @@ impl RoleMutations {
     }
 
     /// Takes a role out of the recycle bin, with every grant of it.
-    async fn restore_role(&self, context: &Context<'_>, input: RestoreRoleInput) -> Maybe<RestoreRolePayload> {
+    async fn restore_role(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: RestoreRoleInput,
+    ) -> Maybe<RestoreRolePayload> {
         let command = id(&input.role_id, "roleId").map(|role| Command::RestoreRole(RestoreRole { role }));
         let outcome = performed(context, command).await;
         Some(single(outcome).await.map(|(role, complete, user_errors)| RestoreRolePayload { role, complete, user_errors }))

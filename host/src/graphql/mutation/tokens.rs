@@ -75,7 +75,11 @@ pub(super) struct TokenMutations;
 #[Object]
 impl TokenMutations {
     /// Makes a token of the viewer's own, or of a service.
-    async fn create_token(&self, context: &Context<'_>, input: CreateTokenInput) -> Maybe<CreateTokenPayload> {
+    async fn create_token(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: CreateTokenInput,
+    ) -> Maybe<CreateTokenPayload> {
         let (writer, subject) = match writer(context) {
             Ok(writer) => writer,
             Err(error) => return Some(Err(error)),
@@ -104,7 +108,11 @@ impl TokenMutations {
     }
 
     /// Makes a token stop working at once.
-    async fn revoke_token(&self, context: &Context<'_>, input: RevokeTokenInput) -> Maybe<RevokeTokenPayload> {
+    async fn revoke_token(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: RevokeTokenInput,
+    ) -> Maybe<RevokeTokenPayload> {
         let command = id(&input.token_id, "tokenId").map(|token| Command::RevokeToken(RevokeToken { token }));
         Some(performed(context, command).await.map(|outcome| match outcome {
             Outcome::Done(..) => RevokeTokenPayload { revoked_token_id: Some(Ok(input.token_id)), user_errors: Vec::new() },

@@ -399,7 +399,7 @@ pub(super) struct UserMutations;
 #[Object]
 impl UserMutations {
     /// Adds a user, with the groups and roles that it begins with.
-    async fn add_user(&self, context: &Context<'_>, input: AddUserInput) -> Maybe<AddUserPayload> {
+    async fn add_user(&self, context: &Context<'_>, #[graphql(desc = "What to change.")] input: AddUserInput) -> Maybe<AddUserPayload> {
         let command = input.user.clone().draft("user.").map(|draft| Command::AddUsers(AddUsers { users: vec![draft] }));
         let outcome = match command {
             Ok(command) => perform_once(context, command, input.idempotency_key.clone(), &input).await,
@@ -419,7 +419,7 @@ impl UserMutations {
     }
 
     /// Adds up to 500 users, all of them or none.
-    async fn add_users(&self, context: &Context<'_>, input: AddUsersInput) -> Maybe<AddUsersPayload> {
+    async fn add_users(&self, context: &Context<'_>, #[graphql(desc = "What to change.")] input: AddUsersInput) -> Maybe<AddUsersPayload> {
         let len = input.users.len();
         let drafts = input.users.iter().cloned().enumerate().map(|(at, user)| user.draft(&format!("users.{at}.")));
         let outcome = match drafts.collect::<Result<Vec<_>, _>>() {
@@ -430,7 +430,11 @@ impl UserMutations {
     }
 
     /// Changes fields of a user.
-    async fn update_user(&self, context: &Context<'_>, input: UpdateUserInput) -> Maybe<UpdateUserPayload> {
+    async fn update_user(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: UpdateUserInput,
+    ) -> Maybe<UpdateUserPayload> {
         let outcome = match update(input) {
             Ok(command) => perform(context, command).await,
             Err(problem) => Ok(Outcome::Refused(vec![(&problem).into()])),
@@ -439,48 +443,76 @@ impl UserMutations {
     }
 
     /// Lets a user sign in.
-    async fn activate_user(&self, context: &Context<'_>, input: ActivateUserInput) -> Maybe<ActivateUserPayload> {
+    async fn activate_user(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: ActivateUserInput,
+    ) -> Maybe<ActivateUserPayload> {
         let command = set_status(&[input.user_id], Status::Active, input.expected_version);
         let outcome = performed(context, command).await;
         Some(single(outcome).await.map(|(user, user_errors)| ActivateUserPayload { user, user_errors }))
     }
 
     /// Lets up to 500 users sign in, all of them or none.
-    async fn activate_users(&self, context: &Context<'_>, input: ActivateUsersInput) -> Maybe<ActivateUsersPayload> {
+    async fn activate_users(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: ActivateUsersInput,
+    ) -> Maybe<ActivateUsersPayload> {
         let outcome = performed(context, set_status(&input.user_ids, Status::Active, None)).await;
         let done = many(outcome, "userIds", input.user_ids.len()).await;
         Some(done.map(|(users, results, user_errors)| ActivateUsersPayload { users, results, user_errors }))
     }
 
     /// Shuts a user out, and keeps everything else. Its tokens end, for good.
-    async fn suspend_user(&self, context: &Context<'_>, input: SuspendUserInput) -> Maybe<SuspendUserPayload> {
+    async fn suspend_user(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: SuspendUserInput,
+    ) -> Maybe<SuspendUserPayload> {
         let command = set_status(&[input.user_id], Status::Suspended, input.expected_version);
         let outcome = performed(context, command).await;
         Some(single(outcome).await.map(|(user, user_errors)| SuspendUserPayload { user, user_errors }))
     }
 
     /// Shuts up to 500 users out, all of them or none.
-    async fn suspend_users(&self, context: &Context<'_>, input: SuspendUsersInput) -> Maybe<SuspendUsersPayload> {
+    async fn suspend_users(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: SuspendUsersInput,
+    ) -> Maybe<SuspendUsersPayload> {
         let outcome = performed(context, set_status(&input.user_ids, Status::Suspended, None)).await;
         let done = many(outcome, "userIds", input.user_ids.len()).await;
         Some(done.map(|(users, results, user_errors)| SuspendUsersPayload { users, results, user_errors }))
     }
 
     /// Puts a user into the recycle bin, where it can be restored for 30 days.
-    async fn remove_user(&self, context: &Context<'_>, input: RemoveUserInput) -> Maybe<RemoveUserPayload> {
+    async fn remove_user(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: RemoveUserInput,
+    ) -> Maybe<RemoveUserPayload> {
         let outcome = performed(context, remove(&[input.user_id], input.expected_version)).await;
         Some(single(outcome).await.map(|(user, user_errors)| RemoveUserPayload { user, user_errors }))
     }
 
     /// Puts up to 500 users into the recycle bin, all of them or none.
-    async fn remove_users(&self, context: &Context<'_>, input: RemoveUsersInput) -> Maybe<RemoveUsersPayload> {
+    async fn remove_users(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: RemoveUsersInput,
+    ) -> Maybe<RemoveUsersPayload> {
         let outcome = performed(context, remove(&input.user_ids, None)).await;
         let done = many(outcome, "userIds", input.user_ids.len()).await;
         Some(done.map(|(users, results, user_errors)| RemoveUsersPayload { users, results, user_errors }))
     }
 
     /// Takes a user out of the recycle bin, as it was: profile, status, memberships, grants.
-    async fn restore_user(&self, context: &Context<'_>, input: RestoreUserInput) -> Maybe<RestoreUserPayload> {
+    async fn restore_user(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: RestoreUserInput,
+    ) -> Maybe<RestoreUserPayload> {
         let texts = [
             (UserText::UserName, input.user_name),
             (UserText::Email, input.email),
@@ -502,7 +534,11 @@ impl UserMutations {
     }
 
     /// Creates a group with its users and their roles, all of it or nothing.
-    async fn onboard_partner(&self, context: &Context<'_>, input: OnboardPartnerInput) -> Maybe<OnboardPartnerPayload> {
+    async fn onboard_partner(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: OnboardPartnerInput,
+    ) -> Maybe<OnboardPartnerPayload> {
         let len = input.users.len();
         let outcome = match onboard(input.clone()) {
             Ok(command) => perform_once(context, command, input.idempotency_key.clone(), &input).await,

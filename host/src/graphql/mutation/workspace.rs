@@ -53,7 +53,11 @@ pub(super) struct WorkspaceMutations;
 #[Object]
 impl WorkspaceMutations {
     /// Changes the workspace's own fields.
-    async fn update_workspace(&self, context: &Context<'_>, input: UpdateWorkspaceInput) -> Maybe<UpdateWorkspacePayload> {
+    async fn update_workspace(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: UpdateWorkspaceInput,
+    ) -> Maybe<UpdateWorkspacePayload> {
         let command = Command::UpdateWorkspace(UpdateWorkspace { expected: input.expected_version, name: input.name });
         Some(match perform(context, command).await {
             Ok(Outcome::Done(_, directory)) => {
@@ -68,7 +72,7 @@ impl WorkspaceMutations {
     async fn update_user_code_settings(
         &self,
         context: &Context<'_>,
-        input: UpdateUserCodeSettingsInput,
+        #[graphql(desc = "What to change.")] input: UpdateUserCodeSettingsInput,
     ) -> Maybe<UpdateUserCodeSettingsPayload> {
         let rule = input.rule.map(Into::into);
         let command = Command::SetCodeRules(SetCodeRules { min_length: input.min_length, max_length: input.max_length, rule });
