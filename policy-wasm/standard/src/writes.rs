@@ -97,7 +97,9 @@ impl<'a> Write<'a> {
             Some(change) if self.creates() => {
                 let after = change.after.as_ref().filter(|after| groups_of(ask, after).is_some());
                 let places = after.map_or_else(|| parties(change, &["group", "within"]).collect(), |after| vec![after]);
-                places.into_iter().fold(self.no_row(), |mask, place| mask.or(&inside(place)))
+                let places = places.into_iter().fold(self.no_row(), |mask, place| mask.or(&inside(place)));
+                // What comes back must have been inside, too: a restoration is no way to fetch it from elsewhere.
+                if self.verb == "restore" { places.and(&inside(self.rows)) } else { places }
             }
             // What moves must be inside, and stay there.
             Some(change) => parties(change, &["to"]).fold(inside(self.rows), |mask, to| mask.and(&inside(to))),
