@@ -172,3 +172,71 @@ fn members_come_and_go_in_bulk() {
         assert_eq!(stage.members(&east).await, Vec::<String>::new());
     });
 }
+
+#[test]
+fn a_lifted_group_that_comes_back_elsewhere_takes_nobody_along() {
+    on_stage(async |stage| {
+        let (north, sales, ned) = (stage.group("north"), stage.group("sales"), stage.user("ned"));
+        stage.done("ada", "deleteGroup", json!({ "groupId": north, "mode": "LIFT" }), "").await;
+        let back = stage.done("ada", "restoreGroup", json!({ "groupId": north, "parentId": stage.group("east") }), "complete").await;
+        assert_eq!(back["complete"], false);
+        assert_eq!(stage.members(&north).await, Vec::<String>::new());
+        assert_eq!(stage.groups_of(&ned).await, ["sales"]);
+        assert_eq!(parent(stage, &stage.group("harbour")).await["parent"]["key"], "sales");
+        stage.done("ada", "deleteGroup", json!({ "groupId": sales, "mode": "SUBTREE" }), "").await;
+        assert_eq!(stage.done("ada", "restoreGroup", json!({ "groupId": sales }), "complete").await["complete"], true);
+        assert_eq!(stage.members(&sales).await, ["mia", "ned", "sam"]);
+    });
+}
+
+#[test]
+fn a_lifted_member_who_is_removed_or_promoted_stays_what_it_has_become() {
+    on_stage(async |stage| {
+        let (north, south, sales) = (stage.group("north"), stage.group("south"), stage.group("sales"));
+        let (ned, sam) = (stage.user("ned"), stage.user("sam"));
+        for group in [&north, &south] {
+            stage.done("ada", "deleteGroup", json!({ "groupId": group, "mode": "LIFT" }), "").await;
+        }
+        stage.done("ada", "removeUser", json!({ "userId": ned }), "").await;
+        let promoted = json!({ "groupId": sales, "members": [{ "userId": sam, "manager": true }] });
+        stage.done("ada", "setGroupManagers", promoted, "").await;
+        for group in [&north, &south] {
+            assert_eq!(stage.done("ada", "restoreGroup", json!({ "groupId": group }), "complete").await["complete"], false);
+        }
+        stage.done("ada", "restoreUser", json!({ "userId": ned }), "").await;
+        assert_eq!(stage.groups_of(&ned).await, ["sales"]);
+        assert_eq!(stage.groups_of(&sam).await, ["sales*"]);
+        assert_eq!(stage.members(&sales).await, ["mia", "ned", "sam"]);
+    });
+}
+
+#[test]
+fn a_hidden_parent_looks_absent_whatever_version_is_expected() {
+    on_stage(async |stage| {
+        let south = stage.group("south");
+        let to = |parent: &str| json!({ "groupId": south, "expectedVersion": 99, "parentId": parent });
+        let absent = to("grp_00000000000070008000000000000000");
+        let hidden = stage.refused("sam", "moveGroup", to(&stage.group("support"))).await;
+        assert_eq!((&hidden, &hidden), (&stage.refused("sam", "moveGroup", absent).await, &only("NOT_FOUND", "parentId")));
+    });
+}
+
+#[test]
+fn somebody_of_one_subtree_fetches_no_group_of_another_from_the_bin() {
+    on_stage(async |stage| {
+        let permissions = json!(["group.read", "group.restore"]);
+        let role = stage.done("ada", "createRole", json!({ "name": "Keeper", "permissions": permissions }), "role { id }").await;
+        let reader = json!({ "userId": stage.user("eve"), "roleId": stage.role("reader") });
+        let keeper = json!({ "userId": stage.user("eve"), "roleId": role["role"]["id"], "withinId": stage.group("sales") });
+        stage.done("ada", "addGrants", json!({ "grants": [reader, keeper] }), "").await;
+        for (group, allowed) in [("east", false), ("north", true)] {
+            let id = stage.group(group);
+            stage.done("ada", "deleteGroup", json!({ "groupId": id, "mode": "SUBTREE" }), "").await;
+            let restore = json!({ "groupId": id, "parentId": stage.group("south") });
+            match allowed {
+                true => drop(stage.done("eve", "restoreGroup", restore, "").await),
+                false => assert_eq!(stage.refused("eve", "restoreGroup", restore).await[0].0, "FORBIDDEN"),
+            }
+        }
+    });
+}

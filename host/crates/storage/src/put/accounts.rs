@@ -62,12 +62,22 @@ pub(crate) async fn resolve(tx: &mut Tx, wanted: &[(&AccountName, AccountId)], n
     let name = |name: &AccountName| (name.issuer.clone(), name.identifier.clone());
     let names = || wanted.iter().map(|(name, _)| (name.issuer.as_str(), name.identifier.as_str()));
     let known = find(tx, names()).await?;
-    let missing = wanted.iter().filter(|(of, _)| !known.contains_key(&name(of)));
-    make(tx, missing.map(|(name, id)| (*id, name.issuer.as_str(), name.identifier.as_str())), now).await?;
+    let mut missing: Vec<_> = wanted.iter().filter(|(of, _)| !known.contains_key(&name(of))).collect();
+    // In one order, so that two hosts that make the same ones wait for each other only once.
+    missing.sort_unstable_by_key(|(of, _)| name(of));
+    make(tx, missing.into_iter().map(|(name, id)| (*id, name.issuer.as_str(), name.identifier.as_str())), now).await?;
     let accounts = if known.len() < wanted.len() { find(tx, names()).await? } else { known };
     let found = |(of, _): &(&AccountName, AccountId)| accounts.get(&name(of)).copied();
     wanted.iter().map(|of| found(of).ok_or_else(|| Error::Store("an account that was made is missing".to_owned()))).collect()
 }
+
+/// Two workspaces that add the same person at once must see each other.
+const LOCK_POSTGRES: &str = "
+select id
+from accounts
+where id {}
+order by id
+for update";
 
 const ELSEWHERE: &str = "
 select u.account_id, u.exclusive
@@ -76,12 +86,16 @@ where u.account_id {}
   and u.workspace_id <> {}
   and u.status <> 'deleted'";
 
-/// Those of these accounts that have a user in another workspace, and whether it is exclusive there.
+/// Those of these accounts that have a user in another workspace, and whether it is exclusive there. That stays so until the
+/// transaction ends.
 pub(crate) async fn elsewhere(
     tx: &mut Tx,
     of: WorkspaceId,
-    accounts: impl Iterator<Item = AccountId>,
+    accounts: impl Iterator<Item = AccountId> + Clone,
 ) -> Result<HashMap<AccountId, bool>, Error> {
+    if matches!(tx, Tx::Postgres(_)) {
+        tx.fetch(sql!(LOCK_POSTGRES, among(accounts.clone().map(|id| id.0)))).await?;
+    }
     let mut found: HashMap<AccountId, bool> = HashMap::new();
     for row in tx.fetch(sql!(ELSEWHERE, among(accounts.map(|id| id.0)), of)).await? {
         let mut columns = row.columns();

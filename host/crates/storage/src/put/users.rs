@@ -84,16 +84,26 @@ pub(crate) enum Unique {
 }
 
 impl Unique {
-    /// What of a user is taken, with the value.
+    /// What of a user is taken, without the value: not everybody who writes a row sees all of it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Account => "the person's place in the workspace",
+            Self::UserName => "the user name",
+            Self::Email => "the e-mail address, with its code or without,",
+            Self::ExternalId => "the external id",
+            Self::Other => "a value that must be unique",
+        }
+    }
+
+    /// What of a user is taken, with the value, for whoever gave it.
     pub(crate) fn of(self, user: &User) -> String {
         let text = |which| user.text(which).unwrap_or_default();
         match (self, user.text(UserText::Code)) {
-            (Self::Account, _) => "the person's place in the workspace".to_owned(),
+            (Self::Account | Self::Other, _) => self.name().to_owned(),
             (Self::UserName, _) => format!("the user name `{}`", text(UserText::UserName)),
             (Self::Email, None) => format!("the e-mail address `{}` without a code", text(UserText::Email)),
             (Self::Email, Some(code)) => format!("the e-mail address `{}` with code `{code}`", text(UserText::Email)),
             (Self::ExternalId, _) => format!("the external id `{}`", text(UserText::ExternalId)),
-            (Self::Other, _) => "a value that must be unique".to_owned(),
         }
     }
 }

@@ -238,7 +238,22 @@ where workspace_id = {}
   and is_unique = {}
   and name {}";
 
-/// Refuses a value of a unique attribute that two users have.
+/// One of these values, which somebody else has, too.
+const SHARED_AMONG: &str = "
+select 1
+from user_attributes t
+join users u
+  on u.workspace_id = t.workspace_id
+  and u.id = t.user_id
+  and u.status <> 'deleted'
+where t.workspace_id = {}
+  and t.name = {}
+  and t.value_key {}
+group by t.value_key
+having count(*) > 1
+limit 1";
+
+/// Refuses a value of a unique attribute that two users have, of the values that these users have.
 pub(super) async fn keep_unique(writer: &mut Writer, users: &[(UserId, &User)]) -> Result<(), Error> {
     let names = users.iter().flat_map(|(_, user)| user.attributes.0.iter().map(|(name, _)| name.clone()));
     let mut names: Vec<String> = names.collect();
@@ -250,7 +265,9 @@ pub(super) async fn keep_unique(writer: &mut Writer, users: &[(UserId, &User)]) 
     let found = writer.tx.fetch(sql!(UNIQUE, writer.of, true, among_texts(names))).await?;
     for row in found {
         let name: String = row.only()?;
-        if !writer.tx.fetch(sql!(SHARED, writer.of, name.clone())).await?.is_empty() {
+        let values = users.iter().flat_map(|(_, user)| user.attributes.keys()).filter(|(of, _)| *of == name);
+        let values: Vec<String> = values.map(|(_, value)| value).collect();
+        if !writer.tx.fetch(sql!(SHARED_AMONG, writer.of, name.clone(), among_texts(values))).await?.is_empty() {
             return Err(Error::Taken(format!("a value of attribute `{name}`")));
         }
     }

@@ -340,11 +340,12 @@ set group_id = {},
   manager = {}
 where workspace_id = {}
   and group_id = {}
-  and user_id not in (
-    select m.user_id
+  and not exists (
+    select 1
     from memberships m
     where m.workspace_id = {}
       and m.group_id = {}
+      and m.user_id = memberships.user_id
   )";
 
 const TO_LIFT: &str = "
@@ -406,7 +407,12 @@ pub(super) async fn restore_group(writer: &mut Writer, deletion: DeletionId, par
     put::groups::add(&mut writer.tx, of, groups.iter().map(|(group, stamp)| (group, *stamp))).await?;
     writer.tx.execute(sql!(DELETE_DELETED_GROUPS, of, deletion.0)).await?;
     closure::add(&mut writer.tx, of, groups.iter().map(|(group, _)| group.id.0)).await?;
-    sink_lifted(writer, deletion, root_id, before).await?;
+    if parent == before {
+        sink_lifted(writer, deletion, root_id, before).await?;
+    } else {
+        // Nobody decided that what was lifted should follow to another place: it stays, and what is lost of it is told.
+        writer.incomplete |= lifted_groups(writer, deletion).await? > 0;
+    }
     bring_back_edges(writer, deletion).await?;
     forget(writer, deletion).await
 }
@@ -443,7 +449,7 @@ from lifted_groups l
 where l.workspace_id = {}
   and l.deletion_id = {}";
 
-/// Members who were lifted, and are where they were lifted to.
+/// Members who were lifted, and are as they were lifted.
 const LIFTED_MEMBERS: &str = "
 select m.id, b.manager
 from deleted_memberships b
@@ -453,7 +459,8 @@ join memberships m
 where b.workspace_id = {}
   and b.deletion_id = {}
   and b.lifted = {}
-  and m.group_id = {}";
+  and m.group_id = {}
+  and m.manager = {}";
 
 const SINK_MEMBERS: &str = "
 update memberships
@@ -468,23 +475,37 @@ where workspace_id = {}
   and deletion_id = {}
   and id {}";
 
-/// Members who were in the parent already, or left it: their membership comes back as any other.
+/// Members who were in the parent already, or left it: their membership comes back as any other. One that lives on elsewhere, or
+/// waits with another deletion, stays what it has become.
 const UNLIFT: &str = "
 update deleted_memberships
 set lifted = {}
 where workspace_id = {}
   and deletion_id = {}
-  and id not in (
-    select m.id
+  and lifted = {}
+  and not exists (
+    select 1
     from memberships m
     where m.workspace_id = {}
+      and m.id = deleted_memberships.id
+  )
+  and not exists (
+    select 1
+    from deleted_memberships o
+    where o.workspace_id = {}
+      and o.id = deleted_memberships.id
+      and o.deletion_id <> deleted_memberships.deletion_id
   )";
+
+async fn lifted_groups(writer: &mut Writer, deletion: DeletionId) -> Result<i64, Error> {
+    let found = writer.tx.fetch(sql!(COUNT_LIFTED, writer.of, deletion.0)).await?;
+    found.first().map_or(Ok(0), Row::only)
+}
 
 /// Brings back what a group's deletion lifted to its parent, if it is still there.
 async fn sink_lifted(writer: &mut Writer, deletion: DeletionId, group: GroupId, parent: Option<GroupId>) -> Result<(), Error> {
     let of = writer.of;
-    let found = writer.tx.fetch(sql!(COUNT_LIFTED, of, deletion.0)).await?;
-    let lifted: i64 = found.first().map_or(Ok(0), Row::only)?;
+    let lifted = lifted_groups(writer, deletion).await?;
     let found = writer.tx.fetch(sql!(LIFTED_GROUPS, of, deletion.0, parent.map(|id| id.0))).await?;
     let children: Vec<Uuid> = found.iter().map(Row::only).collect::<Result<_, _>>()?;
     writer.incomplete |= (children.len() as i64) < lifted;
@@ -492,7 +513,7 @@ async fn sink_lifted(writer: &mut Writer, deletion: DeletionId, group: GroupId, 
         groups::rehang(writer, GroupId(child), Some(group)).await?;
     }
     let Some(parent) = parent else { return Ok(()) };
-    let found = writer.tx.fetch(sql!(LIFTED_MEMBERS, of, deletion.0, true, parent)).await?;
+    let found = writer.tx.fetch(sql!(LIFTED_MEMBERS, of, deletion.0, true, parent, false)).await?;
     let mut sunk: HashMap<bool, Vec<Uuid>> = HashMap::new();
     for row in &found {
         let mut columns = row.columns();
@@ -505,7 +526,7 @@ async fn sink_lifted(writer: &mut Writer, deletion: DeletionId, group: GroupId, 
         effective::gain(&mut writer.tx, of, effective::by_ids(ids.iter().copied())).await?;
         writer.tx.execute(sql!(FORGET_SUNK, of, deletion.0, among(ids))).await?;
     }
-    writer.tx.execute(sql!(UNLIFT, false, of, deletion.0, of)).await.map(drop)
+    writer.tx.execute(sql!(UNLIFT, false, of, deletion.0, true, of, of)).await.map(drop)
 }
 
 const ROLE: &str = "

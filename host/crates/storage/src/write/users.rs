@@ -106,7 +106,7 @@ pub(super) async fn write(writer: &mut Writer, after: UserAfter) -> Result<(), E
     // The unique rules of the database end a transaction of Postgres, so the value is looked for first. The workspace is locked.
     match put::users::broken(&mut writer.tx, of, id, account, &user).await? {
         put::users::Unique::Other => {}
-        rule => return Err(Error::Taken(rule.of(&user))),
+        rule => return Err(Error::Taken(rule.name().to_owned())),
     }
     put::users::update(&mut writer.tx, of, id, &user, writer.now).await?;
     attributes::keep_unique(writer, &[(id, &user)]).await

@@ -198,10 +198,11 @@ impl Directory {
     /// See [`MoveGroup`].
     pub(super) async fn plan_move_group(&self, asked: &MoveGroup) -> Planning {
         let before = self.seen_group(asked.group, "groupId").await?;
+        // Before anything else is told: what is hidden must look like what is absent.
+        let to = self.place(asked.to, "parentId").await?;
         let mut problems = Problems::default();
         expect(&mut problems, &format!("group `{}`", asked.group), asked.expected, before.version);
         problems.so_far()?;
-        let to = self.place(asked.to, "parentId").await?;
         self.permit_move(std::slice::from_ref(&before), &to, |_| "groupId".to_owned(), &mut problems).await?;
         problems.none()?;
         let answer = vec![before.id.0];

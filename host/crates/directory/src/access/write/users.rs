@@ -16,7 +16,7 @@ use crate::{
     Error, Problem, Refusal, Rule,
     change::{AccountName, Change, NewGrant, NewMembership, NewUser, Texts, UserAfter},
     ids::{AccountId, DeletionId, GrantId, GroupId, MembershipId, RoleId, UserId},
-    limits::START_EDGES,
+    limits::{CHECK_ROWS, START_EDGES},
     model::{Attribute, Deleted, Field, Grant, Group, Membership, Provenance, Role, Status, User, UserText, Version},
     register::Kind,
     store::{GroupFact, IdSource, RoleFact},
@@ -504,7 +504,7 @@ impl Directory {
         Ok(rows.into_iter().map(Sealed::open).collect())
     }
 
-    /// Asks the policy about memberships to be.
+    /// Asks the policy about memberships to be, as many at a time as one call takes.
     pub(super) async fn permit_memberships(
         &self,
         new: &[NewMembership],
@@ -512,9 +512,19 @@ impl Directory {
         at: &(dyn Fn(usize) -> String + Sync),
         problems: &mut Problems,
     ) -> Result<(), Refusal> {
-        if new.is_empty() {
-            return Ok(());
+        for (chunk, new) in new.chunks(CHECK_ROWS).enumerate() {
+            self.permit_some_memberships(new, planned, &|position| at(chunk * CHECK_ROWS + position), problems).await?;
         }
+        Ok(())
+    }
+
+    async fn permit_some_memberships(
+        &self,
+        new: &[NewMembership],
+        planned: &Planned,
+        at: &(dyn Fn(usize) -> String + Sync),
+        problems: &mut Problems,
+    ) -> Result<(), Refusal> {
         let after: Vec<Membership> = new.iter().map(|edge| self.membership_to_be(edge)).collect();
         let users = self.rows_of_users(new.iter().map(|edge| edge.user), planned).await?;
         let groups: Vec<Group> = new.iter().map(|edge| place_of(edge.group, planned)).collect();
@@ -544,7 +554,7 @@ impl Directory {
         }
     }
 
-    /// Asks the policy about grants to be.
+    /// Asks the policy about grants to be, as many at a time as one call takes.
     pub(super) async fn permit_grants(
         &self,
         new: &[NewGrant],
@@ -553,9 +563,20 @@ impl Directory {
         at: &(dyn Fn(usize) -> String + Sync),
         problems: &mut Problems,
     ) -> Result<(), Refusal> {
-        if new.is_empty() {
-            return Ok(());
+        for (chunk, new) in new.chunks(CHECK_ROWS).enumerate() {
+            self.permit_some_grants(new, roles, planned, &|position| at(chunk * CHECK_ROWS + position), problems).await?;
         }
+        Ok(())
+    }
+
+    async fn permit_some_grants(
+        &self,
+        new: &[NewGrant],
+        roles: &std::collections::HashMap<RoleId, Role>,
+        planned: &Planned,
+        at: &(dyn Fn(usize) -> String + Sync),
+        problems: &mut Problems,
+    ) -> Result<(), Refusal> {
         let after: Vec<Grant> = new.iter().map(|grant| self.grant_to_be(grant)).collect();
         let users = self.rows_of_users(new.iter().map(|grant| grant.user), planned).await?;
         let granted: Vec<Role> = new.iter().filter_map(|grant| roles.get(&grant.role).cloned()).collect();
