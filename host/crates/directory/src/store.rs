@@ -13,7 +13,7 @@ use crate::{
     access::{Sealed, Warrant},
     change::{Write, Written},
     contract::Digest,
-    ids::{AccountId, DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
+    ids::{AccountId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
     model::{
         Attribute, Binned, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, Status, Timestamp, Token,
         TokenKind, User, UserText, Workspace,
@@ -311,8 +311,6 @@ pub trait Snapshot: Send {
     async fn attributes(&mut self) -> Result<Vec<Sealed<Attribute>>, Error>;
     /// The tokens that are not revoked, newest first, at most [`crate::limits::TOKENS`].
     async fn tokens(&mut self) -> Result<Vec<Sealed<Token>>, Error>;
-    /// The latest deletions that can still be undone, newest first; `before` is the last one of the page before.
-    async fn deletions(&mut self, before: Option<DeletionId>, rows: usize) -> Result<Vec<Sealed<Deletion>>, Error>;
     /// The deletion of one object.
     async fn deletion_of(&mut self, object: Uuid) -> Result<Option<Sealed<Deletion>>, Error>;
     /// What a deletion would bring back.

@@ -3,7 +3,7 @@
 use directory::{
     Error, Sealed,
     contract::Digest,
-    ids::{DeletionId, GroupId, RoleId, UserId},
+    ids::{GroupId, RoleId, UserId},
     limits::TOKENS,
     model::{Attribute, Binned, Deleted, Deletion, Group, Membership, Token},
 };
@@ -79,31 +79,6 @@ pub(crate) async fn tokens(view: &mut View) -> Result<Vec<Sealed<Token>>, Error>
     found.iter().map(|row| rows::token(&mut row.columns())).collect()
 }
 
-const LATEST: &str = "
-select {}
-from deletions d
-where d.workspace_id = {}
-order by d.id desc
-limit {}";
-
-const BEFORE: &str = "
-select {}
-from deletions d
-where d.workspace_id = {}
-  and d.id < {}
-order by d.id desc
-limit {}";
-
-/// The latest deletions.
-pub(crate) async fn deletions(view: &mut View, before: Option<DeletionId>, most: usize) -> Result<Vec<Sealed<Deletion>>, Error> {
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let sql = match before {
-        None => sql!(LATEST, rows::DELETION, view.workspace, most),
-        Some(before) => sql!(BEFORE, rows::DELETION, view.workspace, before.0, most),
-    };
-    view.fetch(sql.fixed()).await?.iter().map(|row| rows::deletion(&mut row.columns())).collect()
-}
-
 const OF_OBJECT: &str = "
 select {}
 from deletions d
@@ -123,12 +98,6 @@ from deleted_groups g
 where g.workspace_id = {}
   and g.deletion_id = {}
   and g.id = {}";
-
-const LEVELS: &str = "
-select count(*), coalesce(max(g.depth) - min(g.depth), 0)
-from deleted_groups g
-where g.workspace_id = {}
-  and g.deletion_id = {}";
 
 const ROLE: &str = "
 select r.id, r.key, r.name, r.description, {}, r.permissions, r.created_by, r.created_at, r.created_at, r.version
@@ -165,11 +134,6 @@ pub(crate) async fn binned(view: &mut View, deletion: &Deletion) -> Result<Seale
         Deleted::Group(group) => {
             let found = view.fetch(sql!(GROUP, of, id, group).fixed()).await?;
             binned.group = found.first().map(|row| rows::group_row(&mut row.columns())).transpose()?;
-            if let Some(row) = view.fetch(sql!(LEVELS, of, id).fixed()).await?.first() {
-                let mut columns = row.columns();
-                binned.group_count = rows::number(&mut columns)?;
-                binned.levels = rows::number(&mut columns)?;
-            }
         }
         Deleted::Role(_) => {
             let found = view.fetch(sql!(ROLE, false, of, id)).await?;

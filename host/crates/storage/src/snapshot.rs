@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use directory::{
     Error, Sealed,
     contract::Digest,
-    ids::{DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, UserId, WorkspaceId},
+    ids::{GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, UserId, WorkspaceId},
     model::{Attribute, Binned, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, Token, User, Workspace},
     store::{GrantList, GroupFact, GroupList, Listed, MembershipList, RoleFact, RoleList, Snapshot, SubjectFacts, UserList},
 };
@@ -177,10 +177,6 @@ impl Snapshot for View {
 
     async fn tokens(&mut self) -> Result<Vec<Sealed<Token>>, Error> {
         bin::tokens(self).await
-    }
-
-    async fn deletions(&mut self, before: Option<DeletionId>, rows: usize) -> Result<Vec<Sealed<Deletion>>, Error> {
-        bin::deletions(self, before, rows).await
     }
 
     async fn deletion_of(&mut self, object: Uuid) -> Result<Option<Sealed<Deletion>>, Error> {

@@ -45,8 +45,4 @@ pub struct Binned {
     pub groups: Vec<GroupId>,
     /// The roles, still there, that come back to somebody: with whom and the limit.
     pub grants: Vec<(UserId, RoleId, Option<GroupId>)>,
-    /// Groups that come back.
-    pub group_count: u64,
-    /// Levels of groups that come back.
-    pub levels: u32,
 }

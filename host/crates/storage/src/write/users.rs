@@ -86,6 +86,12 @@ from users
 where workspace_id = {}
   and id = {}";
 
+/// Whose membership a user is.
+pub(super) async fn account(writer: &mut Writer, user: UserId) -> Result<AccountId, Error> {
+    let found = writer.tx.fetch(sql!(ACCOUNT, writer.of, user)).await?;
+    found.first().map(Row::only).transpose()?.map(AccountId).ok_or_else(super::stale)
+}
+
 /// Writes a user as it shall be, status and edges excepted.
 pub(super) async fn update(writer: &mut Writer, after: UserAfter) -> Result<(), Error> {
     writer.require_versions(Versioned::Users, &[(after.id.0, after.seen)]).await?;
@@ -97,8 +103,7 @@ pub(super) async fn write(writer: &mut Writer, after: UserAfter) -> Result<(), E
     let UserAfter { id, texts, exclusive, attributes, .. } = after;
     let of = writer.of;
     let user = User { texts, exclusive, attributes: Attributes(attributes) };
-    let found = writer.tx.fetch(sql!(ACCOUNT, of, id)).await?;
-    let account = AccountId(found.first().map(Row::only).transpose()?.ok_or_else(super::stale)?);
+    let account = account(writer, id).await?;
     if exclusive {
         let elsewhere = put::accounts::elsewhere(&mut writer.tx, of, std::iter::once(account)).await?;
         keep_exclusive(&elsewhere, account, exclusive)?;
