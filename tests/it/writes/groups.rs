@@ -220,3 +220,24 @@ fn a_hidden_parent_looks_absent_whatever_version_is_expected() {
         assert_eq!((&hidden, &hidden), (&stage.refused("sam", "moveGroup", absent).await, &only("NOT_FOUND", "parentId")));
     });
 }
+
+#[test]
+fn somebody_of_one_subtree_fetches_no_group_of_another_from_the_bin() {
+    on_stage(async |stage| {
+        let permissions = json!(["group.read", "group.restore"]);
+        let role = stage.done("ada", "createRole", json!({ "name": "Keeper", "permissions": permissions }), "role { id }").await;
+        let reader = json!({ "userId": stage.user("eve"), "roleId": stage.role("reader") });
+        let keeper = json!({ "userId": stage.user("eve"), "roleId": role["role"]["id"], "withinId": stage.group("sales") });
+        stage.done("ada", "addGrants", json!({ "grants": [reader, keeper] }), "").await;
+        for (group, allowed) in [("support", false), ("north", true)] {
+            let id = stage.group(group);
+            stage.done("ada", "deleteGroup", json!({ "groupId": id, "mode": "SUBTREE" }), "").await;
+            let restore = json!({ "groupId": id, "parentId": stage.group("south") });
+            if allowed {
+                stage.done("eve", "restoreGroup", restore, "").await;
+            } else {
+                assert_eq!(stage.refused("eve", "restoreGroup", restore).await, only("FORBIDDEN", "groupId"));
+            }
+        }
+    });
+}

@@ -16,11 +16,11 @@ use crate::{
     change::{Change, DeleteMode, GroupAfter, NewGroup, NewMembership},
     ids::{DeletionId, GroupId, MembershipId, UserId},
     limits::{BULK, CHECK_ROWS, SUBTREE_GROUPS},
-    model::{Deleted, Field, Group, Version},
+    model::{Deleted, Field, Group, Role, Version},
     query::{Order, Window},
     register::Kind,
     scope::{Scope, Searchable},
-    store::{AmongGroups, AmongMemberships, GroupFact, GroupList, IdSource, MembershipList, RoleFact, Sight},
+    store::{AmongGroups, AmongMemberships, GroupFact, GroupList, IdSource, MembershipList, Sight},
     text::fold,
 };
 
@@ -385,27 +385,55 @@ impl Directory {
         let roles: Vec<Uuid> = binned.grants.iter().map(|(_, role, _)| role.0).collect();
         let roles = self.stored_roles(&roles).await?;
         let fields: Vec<String> = asked.name.iter().map(|_| "name".to_owned()).collect();
-        let fact = GroupFact { parent, ..planned.groups.into_iter().next().ok_or_else(not_found)? };
-        let planned = Planned { groups: vec![fact], roles: Vec::<RoleFact>::new(), ..Planned::default() };
-        let mut parties = vec![("group", RowSet::Groups(std::slice::from_ref(&place)))];
-        parties.extend(roles.iter().map(|role| ("role", RowSet::Roles(std::slice::from_ref(role)))));
-        let deed = Deed {
-            rows: Some(RowSet::Groups(std::slice::from_ref(&row))),
-            fields: &fields,
-            after: Some(RowSet::Groups(std::slice::from_ref(&after))),
-            parties,
-            planned: &planned,
-        };
-        self.permit("group.restore", Kind::Group, &deed, |_| "groupId".to_owned(), &mut problems).await?;
+        let mut back = Back { row: &row, fields: &fields, roles: &roles, planned };
+        if parent != row.parent {
+            // Whoever fetches it to another place must be one who could put it back where it was.
+            let was = match row.parent {
+                Some(parent) => self.rows_of_groups(vec![super::users::place_of(parent, &back.planned)]).await?,
+                None => vec![Group::top()],
+            };
+            for place in &was {
+                self.permit_restore(&back, &row, place, &mut problems).await?;
+            }
+            problems.so_far()?;
+        }
+        for fact in &mut back.planned.groups {
+            fact.parent = parent;
+        }
+        self.permit_restore(&back, &after, &place, &mut problems).await?;
         problems.none()?;
         let change = Change::RestoreGroup { group: before.id, deletion: deletion.id, parent, name };
         Ok(Plan::of(change, vec![before.id.0]))
+    }
+
+    /// Asks the policy about a group that comes back to a place.
+    async fn permit_restore(&self, back: &Back<'_>, after: &Group, place: &Group, problems: &mut Problems) -> Result<(), Refusal> {
+        let mut parties = vec![("group", RowSet::Groups(std::slice::from_ref(place)))];
+        parties.extend(back.roles.iter().map(|role| ("role", RowSet::Roles(std::slice::from_ref(role)))));
+        let deed = Deed {
+            rows: Some(RowSet::Groups(std::slice::from_ref(back.row))),
+            fields: back.fields,
+            after: Some(RowSet::Groups(std::slice::from_ref(after))),
+            parties,
+            planned: &back.planned,
+        };
+        self.permit("group.restore", Kind::Group, &deed, |_| "groupId".to_owned(), problems).await?;
+        Ok(())
     }
 
     /// Whether a row of the recycle bin could be read if it were there.
     pub(super) async fn decide_facts_of_binned(&self, action: &str, deed: &Deed<'_>) -> Result<bool, Error> {
         Ok(self.decide_deed(action, Kind::Group, deed).await?.iter().any(super::super::decide::Decision::allows))
     }
+}
+
+/// A group that comes back, and what a decision about it rests on wherever it goes.
+struct Back<'a> {
+    row: &'a Group,
+    fields: &'a [String],
+    /// The roles that come back to somebody with it.
+    roles: &'a [Role],
+    planned: Planned,
 }
 
 /// The name's letters and digits, and the end of the id: so that it tells of no other group whether its key is taken.
