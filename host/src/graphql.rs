@@ -1,4 +1,4 @@
-//! The GraphQL interface: queries over what the gate shows, and nothing else.
+//! The GraphQL interface: queries over what the gate shows, and mutations that it decides.
 //!
 //! Nodes wrap rows that are already visible, so that field resolvers only read. Whatever must be loaded is loaded for a whole level of
 //! siblings (`level`). To add a field: a method on its node; to add a list: a method that calls `Fan::load` under a key of its own.
@@ -19,6 +19,7 @@ mod node;
 pub mod order;
 mod permission;
 mod preview;
+mod recycle_bin;
 mod role;
 mod scalar;
 mod token;
@@ -51,6 +52,7 @@ pub use mutation::{Mutation, Writer};
 use node::{AnyId, Node, parse};
 use permission::ActionDecisionNode;
 use preview::GroupMovePreview;
+use recycle_bin::RecycleBinConnection;
 use role::RoleNode;
 use token::TokenNode;
 use user::UserNode;
@@ -333,7 +335,22 @@ impl Query {
         }
     }
 
-    /// The tokens that were not revoked, as far as the viewer may see them, newest first. A workspace has at most 1,000.
+    /// What can be restored, the latest deletion first, as far as the viewer could see it if it were still there. What was deleted with
+    /// a group above it is no entry of its own.
+    async fn recycle_bin(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many, 1 to 100; 25 if it is left out.")] first: Option<i32>,
+        #[graphql(desc = "Only entries behind this cursor.")] after: Option<String>,
+    ) -> Maybe<RecycleBinConnection> {
+        let directory = match directory(context) {
+            Ok(directory) => directory,
+            Err(error) => return Some(Err(error)),
+        };
+        shown(recycle_bin::page(context, &directory, Paging { first, after, ..Paging::default() }).await)
+    }
+
+    /// The tokens that work, as far as the viewer may see them, newest first: at most 1,000.
     async fn tokens(&self, context: &Context<'_>) -> Maybe<Vec<TokenNode>> {
         match directory(context) {
             Ok(directory) => shown(token::all(&directory).await),

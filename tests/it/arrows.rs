@@ -23,6 +23,8 @@ fn crates_depend_on_what_they_may() {
     check("policy-wasm/kit", &[], &["directory"]);
     check("policy-wasm/standard", &[], &["directory"]);
     check("policy-wasm/need-to-know", &[], &["directory"]);
+    check("policy-wasm/rules", &[], &["directory"]);
+    check("policy-wasm/house-rules", &[], &["directory"]);
 }
 
 #[test]

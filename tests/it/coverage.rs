@@ -69,6 +69,8 @@ const ROWS: &[Row] = &[
         "{ previewGroupMove(input: { groupId: CHILD }) { group { id } people leaves { id } losingManagers { id } userErrors { code } } }",
         &["group.read", "group.move", "user.read", "membership.read"],
     ),
+    row("Query.recycleBin", "{ recycleBin { nodes { id kind name } } }", &["user.read", "group.read", "role.read"]),
+    row("RecycleBinEntry.deletedBy", "{ recycleBin { nodes { id deletedBy { id } } } }", &["user.read", "group.read", "role.read"]),
     row("Query.attributes", "{ attributes { name type } }", &["attribute.read"]),
     row("Query.userCodeSettings", "{ userCodeSettings { minLength } }", &["settings.read"]),
     row("Query.tokens", "{ tokens { id name } }", &["token.read"]),
@@ -203,6 +205,9 @@ const PLAIN: &[(&str, &[&str])] = &[
     ("Node", &["id"]),
     ("PageInfo", &["endCursor", "hasNextPage", "hasPreviousPage", "startCursor"]),
     ("PermissionSource", &["limited", "role", "within"]),
+    ("RecycleBinConnection", &["edges", "nodes", "pageInfo"]),
+    ("RecycleBinEdge", &["cursor", "node"]),
+    ("RecycleBinEntry", &["deletedAt", "id", "kind", "mode", "name", "purgedAt"]),
     ("Role", &["builtin", "createdAt", "description", "id", "key", "name", "permissions", "updatedAt", "version", "withheldFields"]),
     ("RoleConnection", &["edges", "nodes", "pageInfo", "totalCount"]),
     ("RoleEdge", &["cursor", "node"]),
@@ -357,10 +362,26 @@ async fn world(host: &TestHost, key: &str) -> World {
     world
 }
 
+/// Puts something of each kind into the recycle bin.
+async fn delete_something(host: &TestHost, world: &World) {
+    let token = host.token(world, &Asker::person(0)).await;
+    for (add, input, remove) in [
+        ("user: addUser(input: { user: { userName: \"binned\" } }) { of: user { id } }", "userId", "removeUser"),
+        ("group: createGroup(input: { name: \"Binned\" }) { of: group { id } }", "groupId", "deleteGroup"),
+        ("role: createRole(input: { name: \"Binned\", permissions: [] }) { of: role { id } }", "roleId", "deleteRole"),
+    ] {
+        let answer = host.graphql(&token, &format!("mutation {{ {add} }}"), Json::Null).await;
+        let id = answer["data"].as_object().unwrap().values().next().unwrap()["of"]["id"].clone();
+        let query = format!("mutation {{ done: {remove}(input: {{ {input}: {id} }}) {{ userErrors {{ code }} }} }}");
+        assert_eq!(host.graphql(&token, &query, Json::Null).await["data"]["done"]["userErrors"], json!([]), "{query}");
+    }
+}
+
 #[test]
 fn each_operation_asks_for_just_its_actions() {
     on_each_database(async |host: &TestHost| {
         let world = world(host, "asked").await;
+        delete_something(host, &world).await;
         let ids = Ids::of(&world);
         let unlimited = host.token(&world, &Asker::person(0)).await;
         for row in ROWS {
@@ -396,6 +417,7 @@ fn each_operation_asks_for_just_its_actions() {
 fn hidden_and_absent_are_the_same_bytes() {
     on_each_database(async |host: &TestHost| {
         let (here, there) = (world(host, "here").await, world(host, "there").await);
+        delete_something(host, &here).await;
         let (ids, nobody) = (Ids::of(&here), Ids::of(&here).of_nobody());
         let outsiders = [
             ("somebody whom the policy allows nothing", &here, Asker::person(outsider(&here).unwrap())),

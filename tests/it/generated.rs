@@ -1,10 +1,12 @@
 //! Files that are generated and committed, each compared with what generates it. `just bless` writes those that this test can write.
 
 use std::{
+    collections::BTreeSet,
     env, fs,
     path::{Path, PathBuf},
 };
 
+use directory::register::{self, Kind};
 use sha2::{Digest, Sha256};
 use wit_parser::{Docs, Resolve, TypeDefKind};
 
@@ -61,6 +63,50 @@ fn everything_in_the_contract_is_documented() {
         }
     }
     assert_eq!(bare, Vec::<String>::new(), "without documentation in `wit/policy.wit`");
+}
+
+/// Modules that are out there were built against this. What is said about it may be said better.
+#[test]
+fn the_contract_is_the_frozen_one() {
+    let bare = |path: &str| -> Vec<String> {
+        let text = fs::read_to_string(root().join(path)).unwrap();
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("///")).map(str::to_owned).collect()
+    };
+    assert_eq!(bare("wit/policy.wit"), bare("tests/frozen/policy-1.0.0.wit"), "a change of the contract is another version of it");
+}
+
+/// Names may be added, by `just bless`; none may go, or become something else.
+#[test]
+fn no_name_of_the_register_is_lost() {
+    let path = root().join("tests/frozen/register-1.0.0.txt");
+    let frozen = fs::read_to_string(&path).unwrap_or_default();
+    let (frozen, names) = (frozen.lines().map(str::to_owned).collect::<BTreeSet<_>>(), names_of_the_register());
+    let lost: Vec<_> = frozen.difference(&names).collect();
+    assert_eq!(lost, Vec::<&String>::new(), "modules rely on these");
+    if env::var_os("BLESS").is_some_and(|bless| bless == "1") {
+        fs::write(path, names.into_iter().map(|name| format!("{name}\n")).collect::<String>()).unwrap();
+    } else {
+        let new: Vec<_> = names.difference(&frozen).collect();
+        assert_eq!(new, Vec::<&String>::new(), "new names are kept from now on; run `just bless`");
+    }
+}
+
+/// Every name that a module may rely on, with what it is.
+fn names_of_the_register() -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = register::actions().map(|action| format!("action {action}")).collect();
+    for kind in Kind::ALL {
+        let of = kind.name();
+        names.extend(kind.fields().iter().map(|field| format!("field {of}.{field}")));
+        names.extend(kind.columns().iter().map(|column| format!("column {of} {} {:?}", column.name, column.shape)));
+        names.extend(kind.tests().iter().map(|test| format!("test {of} {} of {}", test.name, test.arguments)));
+    }
+    names.extend(register::SUBJECT_FACTS.iter().map(|(fact, _)| format!("fact of the subject {fact}")));
+    names.extend(register::CONTEXT_NEEDS.iter().map(|(need, _)| format!("fact of the workspace {need}")));
+    for write in register::WRITES {
+        names.insert(format!("write {}", write.action));
+        names.extend(write.parties.iter().map(|(party, _)| format!("party {} {party}", write.action)));
+    }
+    names
 }
 
 /// Compares a committed file with what it must be; with `BLESS=1` writes it instead.

@@ -17,6 +17,7 @@ mod crash;
 mod docs;
 mod gate;
 mod generated;
+mod hardening;
 mod host;
 mod hostile;
 mod http;

@@ -256,7 +256,8 @@ impl TestHost {
     pub async fn directory(&self, world: &World, asker: &Asker) -> Directory {
         let person = asker.person.expect("services have tokens, and go through HTTP");
         let actor = directory::access::Actor::User(world.people[person].id.parse().unwrap());
-        let subject = Subject { workspace: world.id.parse().unwrap(), actor, scopes: asker.scopes.clone(), via: "graphql" };
+        let subject =
+            Subject { workspace: world.id.parse().unwrap(), actor, scopes: asker.scopes.clone(), expires_at: None, via: "graphql" };
         self.gate().open(subject, NOW).await.unwrap()
     }
 

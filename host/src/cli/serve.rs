@@ -72,7 +72,7 @@ const PURGE_PAUSE: Duration = Duration::from_secs(3_600);
 
 /// Empties the recycle bin, as the operator, as long as the server runs.
 async fn purge(gate: Arc<Gate>, clock: Clock) {
-    let operator = Operator::new(OperatorVia::CommandLine);
+    let operator = Operator::new(OperatorVia::Server);
     loop {
         match gate.store().purge(operator.purge(clock.now())).await {
             Ok(0) => {}

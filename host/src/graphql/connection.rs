@@ -106,13 +106,13 @@ impl<T: Listed> Connection<T> {
 #[derive(SimpleObject)]
 pub(super) struct PageInfo {
     /// Whether visible rows follow.
-    has_next_page: bool,
+    pub(super) has_next_page: bool,
     /// Whether visible rows precede.
-    has_previous_page: bool,
+    pub(super) has_previous_page: bool,
     /// The first row's cursor, for `before`.
-    start_cursor: Option<String>,
+    pub(super) start_cursor: Option<String>,
     /// The last row's cursor, for `after`.
-    end_cursor: Option<String>,
+    pub(super) end_cursor: Option<String>,
 }
 
 /// `first`, `after`, `last`, `before` as the client wrote them.
@@ -125,6 +125,11 @@ pub(super) struct Paging {
 }
 
 impl Paging {
+    /// How many rows are wanted of a list that is paged from the front only.
+    pub(super) fn forward(&self) -> Result<usize, Error> {
+        rows("first", self.first)
+    }
+
     /// Puts the window into an ask. Cursors are opened in the ask's own order.
     pub(super) fn into_ask<T: Listed>(self, directory: &Directory, cursors: &Cursors, mut ask: T::Ask) -> Result<T::Ask, Error> {
         let (rows, end) = match (self.first, self.last) {

@@ -23,7 +23,7 @@ use directory::{
 };
 use sha2::{Digest as _, Sha256};
 
-pub(super) use groups::MoveGroupInput;
+pub(super) use groups::{DeleteGroupMode, MoveGroupInput};
 
 use super::{RequestContext, error::failure};
 use crate::{clock::Clock, ids::Ids};
@@ -146,12 +146,19 @@ async fn keyed(context: &Context<'_>, command: Command, key: Option<(String, Dig
     let request = Request { command, key };
     match Box::pin(writer.gate.write(subject, &request, now, &mut ids)).await {
         Ok(done) => {
-            let directory = writer.gate.open(subject.clone(), now).await.map_err(|error| failure(&error))?;
+            let directory = writer.gate.open(subject.clone(), now).await.map_err(|error| unread(&error))?;
             Ok(Outcome::Done(done, Arc::new(directory)))
         }
         Err(Refusal::Problems(problems)) => Ok(Outcome::Refused(problems.iter().map(UserError::from).collect())),
         Err(Refusal::Failed(error)) => Err(failure(&error)),
     }
+}
+
+/// A write that was made and whose outcome can not be read: nobody must take that for a refusal.
+fn unread(error: &Error) -> async_graphql::Error {
+    let mut wire = failure(error);
+    wire.message = format!("the change was made, but what it came to could not be read: {}; read it again", wire.message);
+    wire.extend_with(|_, extensions| extensions.set("changed", true))
 }
 
 /// Whoever writes.

@@ -19,7 +19,12 @@ fn world() -> World {
         .role("editor", &["role.update", "role.create", "user.create", "membership.add"])
         .role("viewer", &["user.read"])
         .role("empty", &[])
+        .role("restorer", &["user.restore"])
+        .role("appointer", &["user.restore", "membership.add"])
         .person(Person::named("mia").manages("sales"))
+        .person(Person::named("rex").holds_within("restorer", "west"))
+        .person(Person::named("ann").holds_within("appointer", "west").holds_within("appointer", "east"))
+        .person(Person::named("max").manages("sales").holds_within("restorer", "west"))
         .person(Person::named("top").manages_everybody())
         .person(Person::named("gil").holds_within("granter", "sales"))
         .person(Person::named("gwen").holds("granter"))
@@ -68,6 +73,21 @@ fn managers_move_people_and_invite_below_their_groups_only() {
     check("mia", &invite(&[("group", "group", "sales"), ("role", "role", "empty")]), true);
     check("mia", &invite(&[("group", "group", "sales"), ("role", "role", "viewer")]), false);
     check("mia", &Case { action: "user.update", row: Some("bob"), after: true, parties: &[] }, false);
+}
+
+#[test]
+fn nobody_brings_back_a_manager_whom_they_could_not_make() {
+    let back = |parties| Case { action: "user.restore", row: Some("bob"), after: true, parties };
+    for who in ["rex", "ann", "max"] {
+        check(who, &back(&[("group", "group", "north")]), true);
+    }
+    let north: &[_] = &[("group", "group", "north"), ("manages", "group", "north")];
+    check("rex", &back(north), false);
+    check("ann", &back(north), true);
+    check("max", &back(north), true);
+    let both: &[_] = &[("manages", "group", "north"), ("manages", "group", "east")];
+    check("ann", &back(both), true);
+    check("max", &back(both), false);
 }
 
 #[test]

@@ -135,6 +135,72 @@ fn bad_input_is_named_and_changes_nothing() {
 }
 
 #[test]
+fn bodies_are_objects_and_nothing_that_would_do_for_one() {
+    on_sites(async |site| {
+        let first = active(site).await["id"].take();
+        let second =
+            changed(send(site, Method::PUT, "/settings", &json!({ "expected": first, "standardSettings": { "members_see": "self" } })))
+                .await;
+        let before = list(site).await;
+        let other = json!({ "members_see": "workspace" });
+        // Each list has the fields of the object in their order, so that it could be read as one.
+        for (method, path, fields) in [
+            (Method::POST, "/rollback", json!([first])),
+            (Method::POST, "/rollback", json!([null])),
+            (Method::POST, "/standard/activate", json!([second, other, "a note"])),
+            (Method::PUT, "/settings", json!([second, null, other, "a note"])),
+        ] {
+            let texts = [fields.to_string(), format!(" \r\n\t{fields}"), json!(fields.to_string()).to_string()];
+            for body in texts.iter().map(String::as_str).chain(["\"\"", "null", "true", "1", ""]) {
+                let request = site.request(method.clone(), &format!("/v1/policies{path}")).bearer_auth(site.admin());
+                let request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_owned());
+                let (status, refused) = answer(request).await;
+                assert_eq!((status, code(&refused)), (StatusCode::BAD_REQUEST, "BAD_REQUEST"), "{path} {body}");
+                let message = "the body is no JSON object; send one with the fields that the docs name";
+                assert_eq!(refused["error"]["message"], message, "{path} {body}");
+            }
+        }
+        assert_eq!(list(site).await, before);
+        let spaced = format!(" \r\n\t{}", json!({ "expected": second, "standardSettings": other }));
+        let request = site.request(Method::PUT, "/v1/policies/settings").bearer_auth(site.admin());
+        changed(request.header(header::CONTENT_TYPE, "application/json").body(spaced)).await;
+        assert_eq!(active(site).await["standardSettings"], other.to_string());
+    });
+}
+
+#[test]
+fn notes_have_no_control_characters() {
+    on_sites(async |site| {
+        let first = active(site).await["id"].take();
+        let before = list(site).await;
+        let settings = json!({ "members_see": "self" });
+        for bad in ['\0', '\u{7}', '\u{1b}', '\r', '\u{7f}', '\u{9b}'] {
+            let note = format!("a{bad}note");
+            let escaped: String = note.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            let activation = json!({ "expected": first, "settings": settings, "note": note });
+            let change = json!({ "expected": first, "standardSettings": settings, "note": note });
+            let module = site.request(Method::PUT, &format!("/v1/policies?note={escaped}")).bearer_auth(site.admin());
+            let module = module.header(header::CONTENT_TYPE, "application/wasm").body(wiring::need_to_know().bytes.to_vec());
+            for (what, request) in [
+                ("an activation", send(site, Method::POST, "/standard/activate", &activation)),
+                ("a change of settings", send(site, Method::PUT, "/settings", &change)),
+                ("an upload", module),
+            ] {
+                let (status, refused) = answer(request).await;
+                assert_eq!((status, code(&refused)), (StatusCode::BAD_REQUEST, "BAD_USER_INPUT"), "{what} {bad:?}: {refused}");
+                let message = refused["error"]["message"].as_str().unwrap();
+                assert!(message.starts_with("the note has a control character"), "{what} {bad:?}: {message}");
+            }
+        }
+        assert_eq!(list(site).await, before);
+        let lines = "two lines\nand a\ttab";
+        let change = json!({ "expected": first, "standardSettings": settings, "note": lines });
+        changed(send(site, Method::PUT, "/settings", &change)).await;
+        assert_eq!(active(site).await["note"], lines);
+    });
+}
+
+#[test]
 fn what_was_rolled_back_is_not_what_comes_before() {
     on_sites(async |site| {
         let set = async |members: &str| {

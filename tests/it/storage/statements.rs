@@ -3,11 +3,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use directory::store::{Sight, Store as _};
 use rand::{SeedableRng as _, rngs::SmallRng};
+use serde_json::{Value as Json, json};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -31,6 +35,16 @@ const WITHOUT: &[&str] = &["accounts", "standard_modules", "tokens", "workspaces
 const FOR_WRITES: &[&str] =
     &["deleted_grants", "deleted_groups", "deleted_memberships", "deleted_roles", "deletions", "lifted_groups", "requests"];
 
+/// Items of a large bulk: as many as the server takes.
+const MANY: usize = directory::limits::BULK;
+/// Items of a small one. A single item would be another case: some of what is asked about it is asked in another way.
+const FEW: usize = 2;
+/// Statements of a bulk, those of signing in, deciding, writing and reading back included. The longest, `onboardPartner`, takes less than
+/// sixty.
+const STATEMENTS: usize = 70;
+/// Statements by which a large bulk may exceed a small one: rows that do not fit into one statement take a second one.
+const MORE: usize = 5;
+
 /// Collects the statements of one thread.
 #[derive(Clone, Default)]
 struct Recorder(Arc<Mutex<BTreeSet<String>>>);
@@ -53,6 +67,18 @@ impl<S: Subscriber> Layer<S> for Recorder {
             let mut statement = Statement(None);
             event.record(&mut statement);
             self.0.lock().unwrap().extend(statement.0);
+        }
+    }
+}
+
+/// Counts the statements of one thread.
+#[derive(Clone, Default)]
+struct Counter(Arc<AtomicUsize>);
+
+impl<S: Subscriber> Layer<S> for Counter {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "storage::sql" {
+            self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -94,6 +120,75 @@ fn every_statement_of_a_write_names_the_workspace_of_every_table() {
             assert!(touched.contains(*table), "{:?}: `{table}` was not touched", host.backend);
         }
     });
+}
+
+#[test]
+fn a_bulk_takes_as_many_statements_however_many_items_it_has() {
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
+    on_each_database_in_one_thread(async |host| {
+        let stage = Stage::set(host).await;
+        let counter = Counter::default();
+        let counting = tracing::subscriber::set_default(tracing_subscriber::registry().with(counter.clone()));
+        // The first request after the import reads what is kept for later ones.
+        stage.query("ada", "{ viewer { id } }").await;
+        let mut counts: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+        for (at, items) in [FEW, MANY].into_iter().enumerate() {
+            for (mutation, count) in count_bulks(&stage, &counter, items).await {
+                counts.entry(mutation).or_default()[at] = count;
+            }
+        }
+        drop(counting);
+        assert_eq!(counts.len(), 10, "{counts:?}");
+        for (mutation, [few, many]) in counts {
+            let of = format!("{:?}: {mutation} of {FEW} takes {few} statements, of {MANY} {many}", host.backend);
+            assert!(few > 0 && many <= few + MORE && many <= STATEMENTS, "{of}");
+        }
+    });
+}
+
+/// Every kind of bulk with so many items, each of which is changed by it: its name, and the statements that it took.
+async fn count_bulks(stage: &Stage<'_>, counter: &Counter, items: usize) -> Vec<(&'static str, usize)> {
+    let (north, east) = (stage.group("north"), stage.group("east"));
+    let (helpdesk, reader) = (stage.role("helpdesk"), stage.role("reader"));
+    let mut counts = Vec::new();
+    let mut bulk = async |mutation: &'static str, input: Json, fields: &str| {
+        let before = counter.0.load(Ordering::Relaxed);
+        let done = stage.done("ada", mutation, input, &format!("{fields} results {{ done }}")).await;
+        counts.push((mutation, counter.0.load(Ordering::Relaxed) - before));
+        assert_eq!(done["results"].as_array().map(Vec::len), Some(items), "{mutation}");
+        done
+    };
+    // A request has at most 64 KiB, which are too few for 500 users with a group and a role each: every other one has both.
+    let start = |at: usize| {
+        let mut user = json!({ "userName": format!("u{items}-{at}"), "groups": [{ "groupId": north }] });
+        if at.is_multiple_of(2) {
+            user["roles"] = json!([{ "roleId": reader }]);
+        }
+        user
+    };
+    let users = bulk("addUsers", json!({ "users": (0..items).map(start).collect::<Vec<_>>() }), "users { id }").await;
+    let users: Vec<Json> = users["users"].as_array().unwrap().iter().map(|user| user["id"].clone()).collect();
+    let each = |item: &dyn Fn(&Json) -> Json| users.iter().map(item).collect::<Vec<_>>();
+
+    let members = each(&|user: &Json| json!({ "userId": user }));
+    bulk("addGroupMembers", json!({ "groupId": east, "members": members }), "memberships { id }").await;
+    let managers = each(&|user: &Json| json!({ "userId": user, "manager": true }));
+    bulk("setGroupManagers", json!({ "groupId": east, "members": managers }), "memberships { manager }").await;
+    bulk("removeGroupMembers", json!({ "groupId": east, "userIds": users }), "group { key }").await;
+
+    let grants = each(&|user: &Json| json!({ "userId": user, "roleId": helpdesk }));
+    let grants = bulk("addGrants", json!({ "grants": grants }), "grants { id }").await;
+    let grants: Vec<&Json> = grants["grants"].as_array().unwrap().iter().map(|grant| &grant["id"]).collect();
+    bulk("removeGrants", json!({ "grantIds": grants }), "removedGrantIds").await;
+
+    // Whoever is added is not active yet.
+    for mutation in ["activateUsers", "suspendUsers", "removeUsers"] {
+        bulk(mutation, json!({ "userIds": users }), "users { status }").await;
+    }
+    let partners: Vec<Json> = (0..items).map(|at| json!({ "user": { "userName": format!("p{items}-{at}") } })).collect();
+    let group = json!({ "name": format!("Partner {items}"), "parentId": north });
+    bulk("onboardPartner", json!({ "group": group, "users": partners, "roleIds": [helpdesk] }), "users { id }").await;
+    counts
 }
 
 /// The tables that statements touch, each with its workspace.

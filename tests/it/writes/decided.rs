@@ -134,3 +134,58 @@ fn a_policy_that_fails_changes_nothing() {
         assert_eq!(stage.query("ada", "{ users { totalCount } }").await["users"]["totalCount"], 9);
     });
 }
+
+#[test]
+fn nobody_brings_back_a_manager_whom_they_could_not_make() {
+    on_stage(async |stage| {
+        let (sam, ned) = (stage.user("sam"), stage.user("ned"));
+        stage.give("gil", &["user.restore", "user.read"], None).await;
+        let office = json!({ "groupId": stage.group("south"), "members": [{ "userId": sam, "manager": true }] });
+        stage.done("ada", "setGroupManagers", office, "").await;
+        stage.done("ada", "removeUsers", json!({ "userIds": [sam, ned] }), "").await;
+        stage.done("gil", "restoreUser", json!({ "userId": ned }), "").await;
+        assert_eq!(stage.refused("gil", "restoreUser", json!({ "userId": sam })).await, only("FORBIDDEN", "userId"));
+        stage.give("gil", &["membership.add"], Some("south")).await;
+        stage.done("gil", "restoreUser", json!({ "userId": sam }), "").await;
+        assert_eq!(stage.groups_of(&sam).await, ["south*"]);
+    });
+}
+
+#[test]
+fn whatever_comes_back_with_a_group_is_asked_about_too() {
+    on_stage(async |stage| {
+        let north = stage.group("north");
+        stage.done("ada", "deleteGroup", json!({ "groupId": north, "mode": "SUBTREE" }), "").await;
+        // The north may come back, but the harbour below it was closed.
+        decided_by_house_rules(stage).await;
+        let payload = stage.ask("ada", "restoreGroup", json!({ "groupId": north }), "").await;
+        assert_eq!(payload["userErrors"][0]["code"], "FORBIDDEN");
+        let message = payload["userErrors"][0]["message"].as_str().unwrap();
+        assert!(message.contains("what was closed stays closed"), "ada sees the harbour: {message}");
+        let elsewhere = json!({ "groupId": north, "parentId": stage.group("east") });
+        assert_eq!(stage.refused("ada", "restoreGroup", elsewhere).await, only("FORBIDDEN", "groupId"));
+        let south = stage.group("south");
+        stage.done("ada", "deleteGroup", json!({ "groupId": south, "mode": "SUBTREE" }), "").await;
+        stage.done("ada", "restoreGroup", json!({ "groupId": south }), "").await;
+    });
+}
+
+#[test]
+fn a_policy_of_its_own_says_which_attribute_may_change() {
+    on_stage(async |stage| {
+        decided_by_house_rules(stage).await;
+        let define = |name: &str, unique: bool| json!({ "name": name, "unique": unique, "searchable": false });
+        stage.done("ada", "defineAttribute", define("house-colour", false), "").await;
+        assert_eq!(stage.refused("ada", "defineAttribute", define("colour", false)).await, only("FORBIDDEN", "name"));
+        assert_eq!(stage.refused("ada", "defineAttribute", define("house-number", true)).await, only("FORBIDDEN", "name"), "not unique");
+        let update = |name: &str, field: &str| json!({ "name": name, field: true });
+        stage.done("ada", "updateAttribute", update("house-colour", "searchable"), "").await;
+        assert_eq!(stage.refused("ada", "updateAttribute", update("house-colour", "unique")).await, only("FORBIDDEN", "name"));
+        assert_eq!(stage.refused("ada", "updateAttribute", update("department", "searchable")).await, only("FORBIDDEN", "name"));
+        assert_eq!(
+            stage.refused("ada", "removeAttribute", json!({ "name": "department", "mode": "ERASE" })).await,
+            only("FORBIDDEN", "name")
+        );
+        stage.done("ada", "removeAttribute", json!({ "name": "house-colour" }), "").await;
+    });
+}

@@ -241,3 +241,62 @@ fn somebody_of_one_subtree_fetches_no_group_of_another_from_the_bin() {
         }
     });
 }
+
+#[test]
+fn what_is_in_the_bin_is_listed_to_whoever_could_see_it() {
+    on_stage(async |stage| {
+        let bin = "{ recycleBin(first: 2) { nodes { id kind name mode deletedAt purgedAt deletedBy { userName } } pageInfo { hasNextPage endCursor } } }";
+        assert_eq!(stage.query("ada", bin).await["recycleBin"]["nodes"], json!([]));
+        let (ned, north) = (stage.user("ned"), stage.group("north"));
+        stage.done("ada", "removeUser", json!({ "userId": ned }), "").await;
+        stage.done("sue", "deleteGroup", json!({ "groupId": north, "mode": "SUBTREE" }), "").await;
+        stage.done("ada", "deleteRole", json!({ "roleId": stage.role("reader") }), "").await;
+        let mut listed = Vec::new();
+        let mut page = stage.query("ada", bin).await["recycleBin"].take();
+        listed.append(page["nodes"].as_array_mut().unwrap());
+        assert_eq!((listed.len(), &page["pageInfo"]["hasNextPage"]), (2, &json!(true)));
+        let after = page["pageInfo"]["endCursor"].as_str().unwrap();
+        let next = format!(
+            "{{ recycleBin(first: 2, after: \"{after}\") {{ nodes {{ id kind name mode deletedBy {{ userName }} }} pageInfo {{ hasNextPage hasPreviousPage }} }} }}"
+        );
+        let mut page = stage.query("ada", &next).await["recycleBin"].take();
+        assert_eq!(page["pageInfo"], json!({ "hasNextPage": false, "hasPreviousPage": true }));
+        listed.append(page["nodes"].as_array_mut().unwrap());
+        listed.sort_by_key(|entry| entry["kind"].to_string());
+        let shown: Vec<Json> =
+            listed.iter().map(|entry| json!([entry["kind"], entry["name"], entry["mode"], entry["deletedBy"]["userName"]])).collect();
+        let expected =
+            [json!(["GROUP", "North", "SUBTREE", "sue"]), json!(["ROLE", "reader", null, "ada"]), json!(["USER", "ned", null, "ada"])];
+        assert_eq!(shown, expected, "the harbour went with the north, and is no entry of its own");
+        assert_eq!(listed[0]["id"], north);
+        // Mia sees what is in sales; eve sees none of it, and nobody else's cursor is one of hers.
+        let kinds =
+            |answer: &Json| answer["recycleBin"]["nodes"].as_array().unwrap().iter().map(|entry| entry["kind"].clone()).collect::<Vec<_>>();
+        assert_eq!(kinds(&stage.query("mia", "{ recycleBin { nodes { kind } } }").await), [json!("GROUP")]);
+        assert_eq!(kinds(&stage.query("eve", "{ recycleBin { nodes { kind } } }").await), Vec::<Json>::new());
+        stage.done("ada", "restoreGroup", json!({ "groupId": north }), "").await;
+        // Nothing tells their order but their ids: the clock of the test stands.
+        let mut left = kinds(&stage.query("ada", "{ recycleBin { nodes { kind } } }").await);
+        left.sort_by_key(Json::to_string);
+        assert_eq!(left, [json!("ROLE"), json!("USER")]);
+    });
+}
+
+#[test]
+fn what_comes_back_may_take_another_key() {
+    on_stage(async |stage| {
+        let (south, reader) = (stage.group("south"), stage.role("reader"));
+        stage.done("ada", "deleteGroup", json!({ "groupId": south, "mode": "SUBTREE" }), "").await;
+        stage.done("ada", "deleteRole", json!({ "roleId": reader }), "").await;
+        stage.done("ada", "createGroup", json!({ "name": "New", "key": "South" }), "").await;
+        stage.done("ada", "createRole", json!({ "name": "New", "key": "reader", "permissions": [] }), "").await;
+        assert_eq!(stage.refused("ada", "restoreGroup", json!({ "groupId": south })).await[0].0, "TAKEN");
+        assert_eq!(stage.refused("ada", "restoreRole", json!({ "roleId": reader })).await[0].0, "TAKEN");
+        assert_eq!(stage.refused("ada", "restoreGroup", json!({ "groupId": south, "key": "a b" })).await, only("INVALID", "key"));
+        stage.done("ada", "restoreGroup", json!({ "groupId": south, "key": "south-1" }), "").await;
+        stage.done("ada", "restoreRole", json!({ "roleId": reader, "key": "reader-1" }), "").await;
+        let found = stage.query("ada", "{ group(by: { key: \"SOUTH-1\" }) { id } role(by: { key: \"reader-1\" }) { id } }").await;
+        assert_eq!(found, json!({ "group": { "id": south }, "role": { "id": reader } }));
+        assert_eq!(stage.members(&south).await, ["sam"]);
+    });
+}

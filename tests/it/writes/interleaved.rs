@@ -101,7 +101,7 @@ impl Store for Between {
 
 fn subject(stage: &Stage<'_>, who: &str) -> Subject {
     let actor = Actor::User(stage.user(who).parse().unwrap());
-    Subject { workspace: stage.world.id.parse().unwrap(), actor, scopes: None, via: "graphql" }
+    Subject { workspace: stage.world.id.parse().unwrap(), actor, scopes: None, expires_at: None, via: "graphql" }
 }
 
 async fn write(gate: &Arc<Gate>, subject: &Subject, command: Command) -> Result<Done, Refusal> {

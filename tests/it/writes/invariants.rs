@@ -1,9 +1,10 @@
 //! Two administrators and a manager do whatever they like, one after the other and all at once: no invariant is ever broken.
 //!
-//! The reference is a few maps and the rules of the domain as the product's pages put them.
+//! The reference is a few maps and the rules of the domain as the product's pages put them. A membership keeps its number wherever it
+//! is lifted to and however long it waits in the recycle bin: by it the reference knows what is still as it was lifted.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -27,17 +28,52 @@ const SEQUENCES: usize = 10_000;
 const COMMANDS: usize = 4;
 /// Sequences between two looks at everything.
 const LOOK: usize = 250;
-/// Groups that there may be.
+/// Groups that there may be, those in the recycle bin included.
 const GROUPS: usize = 24;
+/// Each kind of deletion is done more often than this, and something that was lifted comes down again more often.
+const OFTEN: usize = 5;
 
 /// A person.
 #[derive(Clone, Debug, Default)]
 struct Person {
     suspended: bool,
     administers: bool,
-    groups: BTreeMap<GroupId, bool>,
-    /// What was put aside when it was removed.
-    removed: Option<(BTreeMap<GroupId, bool>, bool)>,
+    /// Whether it administered when it was removed.
+    removed: Option<bool>,
+}
+
+/// That somebody is in a group.
+#[derive(Clone, Copy, Debug)]
+struct Edge {
+    user: UserId,
+    group: GroupId,
+    manager: bool,
+}
+
+/// A membership in the recycle bin, and what must come back for it to come back.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    with: With,
+    number: usize,
+    edge: Edge,
+    /// Whether it was lifted to the parent of its group.
+    lifted: bool,
+}
+
+/// What was deleted: a user, or a group with all that went with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum With {
+    User(UserId),
+    Group(GroupId),
+}
+
+/// A deleted group.
+#[derive(Clone, Debug, Default)]
+struct Binned {
+    /// It and what was deleted with it, with their parents.
+    groups: BTreeMap<GroupId, Option<GroupId>>,
+    /// What was right below it and went to its parent instead.
+    lifted: BTreeSet<GroupId>,
 }
 
 /// The reference.
@@ -46,9 +82,14 @@ struct Model {
     people: BTreeMap<UserId, Person>,
     /// Parents of the groups that there are.
     groups: BTreeMap<GroupId, Option<GroupId>>,
-    /// Deleted subtrees: their groups with parents, and who was in them.
-    bin: BTreeMap<GroupId, BTreeMap<GroupId, Option<GroupId>>>,
-    waiting: BTreeMap<GroupId, BTreeMap<UserId, bool>>,
+    /// Memberships by number.
+    edges: BTreeMap<usize, Edge>,
+    /// The number of the next one.
+    next: usize,
+    bin: BTreeMap<GroupId, Binned>,
+    waiting: Vec<Waiting>,
+    /// Groups and memberships that were lifted and came down again.
+    sunk: usize,
 }
 
 impl Model {
@@ -72,20 +113,116 @@ impl Model {
         self.people.keys().filter(|user| self.administers(**user)).count()
     }
 
+    fn edges_of(&self, user: UserId) -> impl Iterator<Item = &Edge> {
+        self.edges.values().filter(move |edge| edge.user == user)
+    }
+
+    /// The number of a membership.
+    fn edge(&self, user: UserId, group: GroupId) -> Option<usize> {
+        self.edges.iter().find(|(_, edge)| edge.user == user && edge.group == group).map(|(number, _)| *number)
+    }
+
     fn manages(&self, user: UserId, group: GroupId) -> bool {
-        self.above(group).iter().any(|above| self.people[&user].groups.get(above) == Some(&true))
+        let above = self.above(group);
+        self.edges_of(user).any(|edge| edge.manager && above.contains(&edge.group))
     }
 
     /// Whether somebody without roles sees somebody: themself, whoever they manage, and who is active in or below a group of theirs.
     fn sees(&self, user: UserId, other: UserId) -> bool {
-        let groups = &self.people[&user].groups;
-        let peers = |group: &GroupId| self.active(other) && self.above(*group).iter().any(|above| groups.contains_key(above));
-        user == other || self.people[&other].groups.keys().any(|group| self.manages(user, *group) || peers(group))
+        let mine: Vec<GroupId> = self.edges_of(user).map(|edge| edge.group).collect();
+        let peers = |group: GroupId| self.active(other) && self.above(group).iter().any(|above| mine.contains(above));
+        user == other || self.edges_of(other).any(|edge| self.manages(user, edge.group) || peers(edge.group))
     }
 
     fn members(&self, group: GroupId) -> BTreeSet<UserId> {
         let below = self.below(group);
-        self.people.iter().filter(|(_, person)| person.groups.keys().any(|group| below.contains(group))).map(|(user, _)| *user).collect()
+        self.edges.values().filter(|edge| below.contains(&edge.group)).map(|edge| edge.user).collect()
+    }
+
+    /// Memberships end with a user or with groups, and wait.
+    fn put_aside(&mut self, with: With, which: impl Fn(&Edge) -> bool) {
+        let (gone, left): (BTreeMap<usize, Edge>, BTreeMap<usize, Edge>) =
+            std::mem::take(&mut self.edges).into_iter().partition(|(_, edge)| which(edge));
+        self.edges = left;
+        self.waiting.extend(gone.into_iter().map(|(number, edge)| Waiting { with, number, edge, lifted: false }));
+    }
+
+    /// What waited comes back if both its ends are there, and otherwise waits for the one that is missing.
+    fn bring_back(&mut self, with: With) {
+        let (back, left): (Vec<Waiting>, Vec<Waiting>) = std::mem::take(&mut self.waiting).into_iter().partition(|one| one.with == with);
+        self.waiting = left;
+        for one in back {
+            let Edge { user, group, .. } = one.edge;
+            if self.people[&user].removed.is_some() {
+                self.waiting.push(Waiting { with: With::User(user), ..one });
+            } else if let Some((root, _)) = self.bin.iter().find(|(_, binned)| binned.groups.contains_key(&group)) {
+                self.waiting.push(Waiting { with: With::Group(*root), ..one });
+            } else if self.edge(user, group).is_none() {
+                self.edges.insert(one.number, one.edge);
+            }
+        }
+    }
+
+    /// A group is deleted with everything below it.
+    fn bury(&mut self, group: GroupId) {
+        let gone: BTreeMap<GroupId, Option<GroupId>> = self.below(group).into_iter().map(|id| (id, self.groups[&id])).collect();
+        self.groups.retain(|id, _| !gone.contains_key(id));
+        self.put_aside(With::Group(group), |edge| gone.contains_key(&edge.group));
+        self.bin.insert(group, Binned { groups: gone, lifted: BTreeSet::new() });
+    }
+
+    /// A group is deleted, and what is in it goes to its parent: groups, and members, unless they are in the parent already. Nobody
+    /// manages by it. From the first level members go nowhere.
+    fn lift(&mut self, group: GroupId) {
+        let parent = self.groups.remove(&group).unwrap();
+        let lifted: BTreeSet<GroupId> = self.groups.iter().filter(|(_, of)| **of == Some(group)).map(|(id, _)| *id).collect();
+        for child in &lifted {
+            self.groups.insert(*child, parent);
+        }
+        let members: Vec<(usize, Edge)> =
+            self.edges.iter().filter(|(_, edge)| edge.group == group).map(|(number, edge)| (*number, *edge)).collect();
+        for (number, edge) in members {
+            self.edges.remove(&number);
+            self.waiting.push(Waiting { with: With::Group(group), number, edge, lifted: parent.is_some() });
+            if let Some(parent) = parent
+                && self.edge(edge.user, parent).is_none()
+            {
+                self.edges.insert(number, Edge { group: parent, manager: false, ..edge });
+            }
+        }
+        self.bin.insert(group, Binned { groups: BTreeMap::from([(group, parent)]), lifted });
+    }
+
+    /// What was lifted from a group comes down to it again, as far as it still is as it was lifted.
+    fn sink(&mut self, group: GroupId, parent: Option<GroupId>, lifted: &BTreeSet<GroupId>) {
+        for child in lifted {
+            if self.groups.get(child) == Some(&parent) {
+                self.groups.insert(*child, Some(group));
+                self.sunk += 1;
+            }
+        }
+        let Some(parent) = parent else { return };
+        let own = |one: &Waiting| one.lifted && one.with == With::Group(group);
+        let (own, left): (Vec<Waiting>, Vec<Waiting>) = std::mem::take(&mut self.waiting).into_iter().partition(own);
+        self.waiting = left;
+        for one in own {
+            match self.edges.get_mut(&one.number) {
+                Some(edge) if edge.group == parent && !edge.manager => {
+                    *edge = one.edge;
+                    self.sunk += 1;
+                }
+                // It has become another's, and stays that.
+                Some(_) => {}
+                None if self.waiting.iter().any(|other| other.number == one.number) => {}
+                // Whoever was in the parent already, or left it, comes back as anybody does.
+                None => self.waiting.push(Waiting { lifted: false, ..one }),
+            }
+        }
+    }
+
+    /// Groups that there are, and those that may come back.
+    fn every_group(&self) -> usize {
+        self.groups.len() + self.bin.values().map(|binned| binned.groups.len()).sum::<usize>()
     }
 }
 
@@ -105,7 +242,8 @@ impl Move<'_> {
         let user = *dice.pick(&people);
         let group = *dice.pick(&groups);
         let to = if dice.one_in(4) { None } else { Some(*dice.pick(&groups)) };
-        match dice.below(11) {
+        let spare = self.model.below(group).len() < groups.len();
+        match dice.below(16) {
             0 => self.set_status(user, Status::Suspended),
             1 => self.set_status(user, Status::Active),
             2 => self.remove(user),
@@ -115,8 +253,10 @@ impl Move<'_> {
             6 => self.add(user, group, dice.one_in(3)),
             7 => self.leave(user, group),
             8 => self.move_group(group, to),
-            9 if self.model.below(group).len() < groups.len() => self.delete(group),
-            9 | 10 if !self.model.bin.is_empty() => {
+            9 if spare => self.delete(group, DeleteMode::Subtree),
+            10 if spare => self.delete(group, DeleteMode::Lift),
+            11 if spare => self.delete(group, DeleteMode::Empty),
+            9..=14 if !self.model.bin.is_empty() => {
                 let deleted: Vec<GroupId> = self.model.bin.keys().copied().collect();
                 self.restore_group(*dice.pick(&deleted))
             }
@@ -144,7 +284,8 @@ impl Move<'_> {
         let after = self.if_administrator(|after| {
             let person = after.people.get_mut(&user).unwrap();
             let there = person.removed.is_none();
-            person.removed = Some((std::mem::take(&mut person.groups), std::mem::take(&mut person.administers)));
+            person.removed = Some(std::mem::take(&mut person.administers));
+            after.put_aside(With::User(user), |edge| edge.user == user);
             there && user != self.by
         });
         (Command::RemoveUsers(RemoveUsers { users: vec![user], expected: None }), after)
@@ -152,15 +293,10 @@ impl Move<'_> {
 
     fn restore(&self, user: UserId) -> (Command, Option<Model>) {
         let after = self.if_administrator(|after| {
-            let Some((groups, administers)) = after.people.get_mut(&user).unwrap().removed.take() else { return false };
-            for (group, manager) in groups {
-                if after.groups.contains_key(&group) {
-                    after.people.get_mut(&user).unwrap().groups.insert(group, manager);
-                } else {
-                    after.waiting.entry(group).or_default().insert(user, manager);
-                }
-            }
-            after.people.get_mut(&user).unwrap().administers = administers;
+            let person = after.people.get_mut(&user).unwrap();
+            let Some(administered) = person.removed.take() else { return false };
+            person.administers = administered;
+            after.bring_back(With::User(user));
             true
         });
         (Command::RestoreUser(RestoreUser { user, texts: Vec::new() }), after)
@@ -190,9 +326,11 @@ impl Move<'_> {
     fn add(&self, user: UserId, group: GroupId, manager: bool) -> (Command, Option<Model>) {
         let by_managing = self.model.active(self.by) && self.model.manages(self.by, group) && self.model.sees(self.by, user);
         let mut after = self.model.clone();
-        let person = after.people.get_mut(&user).unwrap();
-        let there = person.removed.is_none();
-        person.groups.entry(group).or_insert(manager);
+        let there = after.people[&user].removed.is_none();
+        if after.edge(user, group).is_none() {
+            after.edges.insert(after.next, Edge { user, group, manager });
+            after.next += 1;
+        }
         let command = Command::AddMembers(AddMembers { group, members: vec![Member { id: user, manager }] });
         (command, (there && (self.model.administers(self.by) || by_managing)).then_some(after))
     }
@@ -200,7 +338,7 @@ impl Move<'_> {
     fn leave(&self, user: UserId, group: GroupId) -> (Command, Option<Model>) {
         let by_managing = self.model.active(self.by) && self.model.manages(self.by, group);
         let mut after = self.model.clone();
-        let there = after.people.get_mut(&user).unwrap().groups.remove(&group).is_some();
+        let there = after.edge(user, group).is_some_and(|number| after.edges.remove(&number).is_some());
         let command = Command::RemoveMembers(RemoveMembers { group, users: vec![user] });
         (command, (there && (self.model.administers(self.by) || by_managing)).then_some(after))
     }
@@ -214,45 +352,36 @@ impl Move<'_> {
         (Command::MoveGroup(MoveGroup { group, expected: None, to }), after)
     }
 
-    fn delete(&self, group: GroupId) -> (Command, Option<Model>) {
-        let after = self.if_administrator(|after| {
-            let gone: BTreeMap<GroupId, Option<GroupId>> = after.below(group).into_iter().map(|id| (id, after.groups[&id])).collect();
-            after.groups.retain(|id, _| !gone.contains_key(id));
-            for (user, person) in &mut after.people {
-                for id in gone.keys() {
-                    if let Some(manager) = person.groups.remove(id) {
-                        after.waiting.entry(*id).or_default().insert(*user, manager);
-                    }
-                }
+    fn delete(&self, group: GroupId, mode: DeleteMode) -> (Command, Option<Model>) {
+        let after = self.if_administrator(|after| match mode {
+            DeleteMode::Empty if after.below(group).len() > 1 || after.edges.values().any(|edge| edge.group == group) => false,
+            DeleteMode::Empty | DeleteMode::Subtree => {
+                after.bury(group);
+                true
             }
-            after.bin.insert(group, gone);
-            true
+            DeleteMode::Lift => {
+                after.lift(group);
+                true
+            }
         });
-        (Command::DeleteGroup(DeleteGroup { group, expected: None, mode: DeleteMode::Subtree }), after)
+        (Command::DeleteGroup(DeleteGroup { group, expected: None, mode }), after)
     }
 
     fn restore_group(&self, group: GroupId) -> (Command, Option<Model>) {
         let after = self.if_administrator(|after| {
-            let groups = after.bin.remove(&group).unwrap();
+            let Binned { groups, lifted } = after.bin.remove(&group).unwrap();
             let parent = groups[&group];
             let there = parent.is_none_or(|parent| after.groups.contains_key(&parent));
-            for id in groups.keys() {
-                for (user, manager) in after.waiting.remove(id).unwrap_or_default() {
-                    let person = after.people.get_mut(&user).unwrap();
-                    match &mut person.removed {
-                        Some((aside, _)) => aside.insert(*id, manager),
-                        None => person.groups.insert(*id, manager),
-                    };
-                }
-            }
             after.groups.extend(groups);
+            after.sink(group, parent, &lifted);
+            after.bring_back(With::Group(group));
             there
         });
-        (Command::RestoreGroup(RestoreGroup { group, name: None, parent: None }), after)
+        (Command::RestoreGroup(RestoreGroup { group, name: None, key: None, parent: None }), after)
     }
 
     fn create(&self, parent: Option<GroupId>, count: usize) -> (Command, Option<Model>) {
-        let room = self.model.groups.len() < GROUPS;
+        let room = self.model.every_group() < GROUPS;
         let after = self.if_administrator(|_| room);
         // Where there is no room for the reference, the name is none.
         let name = if room { format!("Group {count}") } else { String::new() };
@@ -261,7 +390,8 @@ impl Move<'_> {
 }
 
 fn subject(stage: &Stage<'_>, user: UserId) -> Subject {
-    Subject { workspace: stage.world.id.parse().unwrap(), actor: Actor::User(user), scopes: None, via: "graphql" }
+    let actor = Actor::User(user);
+    Subject { workspace: stage.world.id.parse().unwrap(), actor, scopes: None, expires_at: None, via: "graphql" }
 }
 
 async fn write(gate: &Arc<Gate>, subject: &Subject, command: Command, ids: &mut Ids) -> Result<Done, Refusal> {
@@ -276,10 +406,14 @@ fn model(stage: &Stage<'_>) -> Model {
         model.groups.insert(group.id.parse().unwrap(), parent);
     }
     for (at, person) in stage.world.people.iter().enumerate() {
-        let groups = stage.world.memberships.iter().filter(|edge| edge.person == at);
-        let groups = groups.map(|edge| (stage.world.groups[edge.group].id.parse().unwrap(), edge.manager)).collect();
         let administers = stage.world.grants.iter().any(|grant| grant.person == at && grant.role == 0);
-        model.people.insert(person.id.parse().unwrap(), Person { administers, groups, ..Person::default() });
+        model.people.insert(person.id.parse().unwrap(), Person { administers, ..Person::default() });
+    }
+    for edge in &stage.world.memberships {
+        let user = stage.world.people[edge.person].id.parse().unwrap();
+        let group = stage.world.groups[edge.group].id.parse().unwrap();
+        model.edges.insert(model.next, Edge { user, group, manager: edge.manager });
+        model.next += 1;
     }
     model
 }
@@ -295,6 +429,7 @@ fn any_sequence_of_commands_does_what_the_reference_does() {
         let actors: Vec<UserId> = ["ada", "sue", "mia"].map(|name| stage.user(name).parse().unwrap()).to_vec();
         look(stage, &model, &mut grants).await;
         let (mut done, mut refused) = (0, 0);
+        let mut deletions: HashMap<DeleteMode, usize> = HashMap::new();
         for sequence in 0..SEQUENCES {
             for step in 0..COMMANDS {
                 let by = *dice.pick(&actors);
@@ -303,6 +438,7 @@ fn any_sequence_of_commands_does_what_the_reference_does() {
                 let shown = format!("sequence {sequence}, step {step}: {command:?}");
                 let new_group = matches!(command, Command::CreateGroup(_));
                 let granted = if let Command::AddGrants(grant) = &command { Some(grant.grants[0].user) } else { None };
+                let deleted = if let Command::DeleteGroup(deletion) = &command { Some(deletion.mode) } else { None };
                 match (write(stage.host.gate(), &subject(stage, by), command, &mut ids).await, expected) {
                     (Ok(written), Some(after)) => {
                         let parent = new_parent(&shown);
@@ -312,6 +448,9 @@ fn any_sequence_of_commands_does_what_the_reference_does() {
                         }
                         if let Some(user) = granted {
                             grants.insert(user, GrantId(written.ids[0]));
+                        }
+                        if let Some(mode) = deleted {
+                            *deletions.entry(mode).or_default() += 1;
                         }
                         done += 1;
                     }
@@ -326,6 +465,9 @@ fn any_sequence_of_commands_does_what_the_reference_does() {
         }
         look(stage, &model, &mut grants).await;
         assert!(done > SEQUENCES / 2 && refused > SEQUENCES / 2, "{done} done, {refused} refused: the dice are loaded");
+        let often = |mode: DeleteMode| deletions.get(&mode).is_some_and(|times| *times > OFTEN);
+        let each = [DeleteMode::Empty, DeleteMode::Lift, DeleteMode::Subtree].into_iter().all(often);
+        assert!(each && model.sunk > OFTEN, "{deletions:?}, {} came down again: the dice are loaded", model.sunk);
     });
 }
 

@@ -84,6 +84,17 @@ fn tokens_are_made_used_and_revoked_and_reach_no_further_than_their_maker() {
             assert_eq!(answer["data"]["createToken"]["secret"], json!(null));
             assert_eq!(answer["data"]["createToken"]["userErrors"][0]["code"], "INVALID", "{scopes}");
         }
+        // A token that ends makes none that outlives it.
+        let ends =
+            json!({ "kind": "PERSONAL", "name": "short", "scopes": ["token.create", "token.read"], "expiresAt": "2035-01-01T00:00:00Z" });
+        let short = stage.done("ada", "createToken", ends, "secret").await["secret"].as_str().unwrap().to_owned();
+        for (end, good) in [(json!(null), false), (json!("2035-01-01T00:00:01Z"), false), (json!("2035-01-01T00:00:00Z"), true)] {
+            let input = json!({ "input": { "kind": "PERSONAL", "name": "wider", "scopes": ["token.read"], "expiresAt": end } });
+            let answer = call(&short, create, input).await["data"]["createToken"].take();
+            assert_eq!(answer["secret"].is_string(), good, "{end} {answer}");
+            let fields = answer["userErrors"].as_array().unwrap().iter();
+            assert!(fields.clone().all(|error| error["field"] == json!(["expiresAt"])), "{answer}");
+        }
         let service = json!({ "kind": "SERVICE", "name": "robot", "scopes": ["user.read"] });
         let robot = stage.done("ada", "createToken", service, "secret token { kind user { id } }").await;
         assert_eq!(robot["token"], json!({ "kind": "SERVICE", "user": null }));
@@ -94,7 +105,7 @@ fn tokens_are_made_used_and_revoked_and_reach_no_further_than_their_maker() {
         assert_eq!(stage.refused("ned", "createToken", json!({ "kind": "PERSONAL", "name": "x" })).await[0].0, "FORBIDDEN");
         let listed = stage.query("ada", "{ tokens { name } }").await;
         let named = listed["tokens"].as_array().unwrap().iter().filter(|token| token["name"] != "a test").count();
-        assert_eq!(named, 2, "the newest among those of the stage");
+        assert_eq!(named, 4, "the newest among those of the stage");
         assert_eq!(stage.query("ned", "{ tokens { name } }").await["tokens"], json!([]));
         stage.done("ada", "revokeToken", json!({ "tokenId": payload["token"]["id"] }), "revokedTokenId").await;
         let answer = stage.host.request(&secret).json(&json!({ "query": "{ viewer { id } }" })).send().await.unwrap();

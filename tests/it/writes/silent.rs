@@ -1,6 +1,9 @@
 //! What is hidden answers writes as what is absent.
 
+use std::sync::Arc;
+
 use serde_json::{Value as Json, json};
+use tests::host::RULES;
 
 use super::stage::{Stage, on_stage};
 
@@ -116,5 +119,61 @@ fn what_can_not_be_seen_is_not_named_where_it_stands_in_the_way() {
         let payload = stage.ask("ned", "addUser", json!({ "user": { "userName": "ten" } }), "").await;
         assert_eq!(payload["userErrors"][0]["code"], "QUOTA_EXCEEDED");
         assert!(!payload["userErrors"][0]["message"].as_str().unwrap().contains('9'), "{payload}");
+    });
+}
+
+#[test]
+fn whoever_may_do_nothing_learns_no_rules() {
+    on_stage(async |stage| {
+        stage.done("ada", "defineAttribute", json!({ "name": "badge", "type": "INTEGER" }), "").await;
+        for who in &stage.world.people {
+            let badge = json!({ "userId": who.id, "attributes": [{ "name": "badge", "values": ["7"] }] });
+            stage.done("ada", "updateUser", badge, "").await;
+        }
+        stage.done("ada", "updateAttribute", json!({ "name": "badge", "required": true }), "").await;
+        let bad = json!([{ "name": "badge", "values": ["x"] }, { "name": "no such", "values": ["y"] }]);
+        let (north, ned) = (stage.group("north"), stage.user("ned"));
+        let nowhere = "grp_00000000000070008000000000000000";
+        for (mutation, input, allowed) in [
+            ("addUser", json!({ "user": { "userName": "n", "code": "", "attributes": bad } }), &["INVALID"][..]),
+            ("addUser", json!({ "user": { "userName": "n" } }), &["INVALID"]),
+            ("addUsers", json!({ "users": [{ "userName": "n", "attributes": bad }, { "userName": "o" }] }), &["INVALID"]),
+            ("addUser", json!({ "user": { "userName": "n", "groups": [{ "groupId": nowhere }] } }), &["NOT_FOUND", "INVALID"]),
+            ("updateUser", json!({ "userId": ned, "attributes": bad, "expectedVersion": 99 }), &["INVALID", "STALE"]),
+            ("createGroup", json!({ "name": "", "attributes": bad, "parentId": north }), &["INVALID"]),
+            ("updateGroup", json!({ "groupId": north, "attributes": bad, "expectedVersion": 99 }), &["INVALID", "STALE"]),
+            ("createRole", json!({ "name": "", "permissions": ["no.such"] }), &["INVALID"]),
+            ("createToken", json!({ "kind": "SERVICE", "name": "t", "scopes": ["no.such"] }), &["INVALID"]),
+            ("defineAttribute", json!({ "name": "no name" }), &["INVALID"]),
+        ] {
+            let told: Vec<String> = stage.refused("ned", mutation, input.clone()).await.into_iter().map(|(code, _)| code).collect();
+            assert!(told.contains(&"FORBIDDEN".to_owned()), "{mutation} {input}: {told:?}");
+            assert!(told.iter().all(|code| ["FORBIDDEN", "NOT_FOUND"].contains(&code.as_str())), "{mutation} {input}: {told:?}");
+            let told: Vec<String> = stage.refused("ada", mutation, input.clone()).await.into_iter().map(|(code, _)| code).collect();
+            assert!(allowed.iter().all(|code| told.contains(&(*code).to_owned())), "{mutation} {input}: {told:?}");
+        }
+    });
+}
+
+#[test]
+fn a_hidden_place_in_the_bin_looks_gone() {
+    on_stage(async |stage| {
+        // Eve restores anything, and sees the harbour only, not the group above it.
+        stage.give("eve", &["group.restore"], None).await;
+        let workspace = stage.world.id.parse().unwrap();
+        let module = stage.host.install(workspace, "rules", Arc::from(RULES)).await;
+        let sees = json!({ "groupKeys": ["harbour"], "group": { "clauses": [[{ "test": "in-group-key", "values": ["harbour"] }]] } });
+        let harbour = stage.group("harbour");
+        let mut answers = Vec::new();
+        for group in ["harbour", "north"] {
+            stage.done("ada", "deleteGroup", json!({ "groupId": stage.group(group), "mode": "SUBTREE" }), "").await;
+            stage.host.force(workspace, Some(module), sees.to_string()).await;
+            let listed = stage.query("eve", "{ recycleBin { nodes { name } } }").await;
+            assert_eq!(listed["recycleBin"]["nodes"], json!([{ "name": "Harbour" }]));
+            answers.push(stage.ask("eve", "restoreGroup", json!({ "groupId": harbour }), "").await);
+            stage.host.force(workspace, None, String::new()).await;
+        }
+        assert_eq!(answers[0]["userErrors"][0]["code"], "NOT_RESTORABLE");
+        assert_eq!(answers[0], answers[1]);
     });
 }

@@ -51,7 +51,12 @@ pub(crate) fn on_stage(case: impl AsyncFn(&Stage<'_>) + Sync) {
 
 impl<'a> Stage<'a> {
     pub(crate) async fn set(host: &'a TestHost) -> Self {
-        let mut world = World::empty("stage".to_owned());
+        Self::named(host, "stage").await
+    }
+
+    /// The same in a workspace of another key, with the same people.
+    pub(crate) async fn named(host: &'a TestHost, key: &str) -> Self {
+        let mut world = World::empty(key.to_owned());
         world.attributes = vec!["department".to_owned()];
         for (key, parent) in GROUPS {
             let (first, rest) = key.split_at(1);
@@ -121,6 +126,15 @@ impl<'a> Stage<'a> {
         let payload = self.ask(who, mutation, input.clone(), fields).await;
         assert_eq!(payload["userErrors"], json!([]), "{who} {mutation} {input}");
         payload
+    }
+
+    /// Gives somebody a new role with these permissions, within a group or everywhere; answers its id.
+    pub(crate) async fn give(&self, who: &str, permissions: &[&str], within: Option<&str>) -> String {
+        let input = json!({ "name": permissions.join(" "), "permissions": permissions });
+        let role = self.done("ada", "createRole", input, "role { id }").await["role"]["id"].as_str().unwrap().to_owned();
+        let grant = json!({ "userId": self.user(who), "roleId": role, "withinId": within.map(|group| self.group(group)) });
+        self.done("ada", "addGrants", json!({ "grants": [grant] }), "").await;
+        role
     }
 
     /// The codes and fields of something that must be refused.

@@ -1,8 +1,9 @@
 //! Users: added, changed, suspended, removed, restored.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
+use tests::on_each_database;
 
-use super::stage::{on_stage, only};
+use super::stage::{Stage, on_stage, only};
 
 #[test]
 fn a_user_begins_with_what_it_is_given() {
@@ -174,9 +175,9 @@ fn the_names_of_whoever_was_removed_are_free() {
         let found = stage.query("ada", "{ user(by: { userName: \"zed\" }) { id } }").await;
         assert_eq!(found["user"]["id"], other, "the one who is there is found");
         assert_eq!(stage.refused("ada", "restoreUser", json!({ "userId": ned })).await[0].0, "TAKEN", "nothing is overwritten");
+        let half = json!({ "userId": ned, "userName": "zed-2" });
+        assert_eq!(stage.refused("ada", "restoreUser", half).await[0].0, "TAKEN", "the person is there already");
         let renamed = json!({ "userId": ned, "userName": "zed-2", "email": "zed-2@stage.example" });
-        assert_eq!(stage.refused("ada", "restoreUser", renamed.clone()).await[0].0, "TAKEN", "the person is there already");
-        stage.done("ada", "removeUser", json!({ "userId": other }), "").await;
         stage.done("ada", "restoreUser", renamed, "").await;
         assert_eq!(stage.groups_of(&ned).await, ["north"]);
     });
@@ -223,5 +224,90 @@ fn a_partner_is_onboarded_in_one_call() {
         assert_eq!(stage.refused("ada", "onboardPartner", bad).await[0].0, "TAKEN");
         let group = stage.query("ada", "{ group(by: { key: \"other\" }) { id } }").await;
         assert_eq!(group["group"], json!(null), "all of it or nothing");
+    });
+}
+
+#[test]
+fn what_is_wrong_with_a_partner_is_said_where_the_input_has_it() {
+    on_stage(async |stage| {
+        let nobody = "rol_00000000000070008000000000000000";
+        let nowhere = "grp_00000000000070008000000000000000";
+        let input = json!({
+            "group": { "name": "Acme" },
+            "users": [
+                { "user": { "email": "no address", "roles": [{ "roleId": nobody }] } },
+                { "user": { "userName": "clerk", "groups": [{ "groupId": nowhere }], "attributes": [{ "name": "shoe", "values": ["46"] }] } },
+            ],
+            "roleIds": [stage.role("reader"), nobody],
+        });
+        let mut told = stage.refused("ada", "onboardPartner", input.clone()).await;
+        told.sort();
+        let expected = [
+            ("INVALID", "users.0.user.email"),
+            ("INVALID", "users.1.user.attributes.0"),
+            ("NOT_FOUND", "roleIds.1"),
+            ("NOT_FOUND", "users.0.user.roles.0.roleId"),
+            ("NOT_FOUND", "users.1.user.groups.0.groupId"),
+        ];
+        assert_eq!(told, expected.map(|(code, field)| (code.to_owned(), field.to_owned())));
+        // A refusal of what every one of them gets is told where that stands.
+        stage.give("eve", &["group.read", "group.create", "user.create", "membership.add", "role.read"], None).await;
+        let input = json!({ "group": { "name": "B" }, "users": [{ "user": { "userName": "b" } }], "roleIds": [stage.role("reader")] });
+        let expected = [("FORBIDDEN", "users.0"), ("FORBIDDEN", "roleIds")];
+        assert_eq!(stage.refused("eve", "onboardPartner", input).await, expected.map(|(code, at)| (code.to_owned(), at.to_owned())));
+    });
+}
+
+#[test]
+fn the_account_follows_the_address() {
+    on_each_database(async |host| {
+        let (one, two) = (Stage::named(host, "one").await, Stage::named(host, "two").await);
+        let add = |name: &str, email: &str| json!({ "user": { "userName": name, "email": email } });
+        let id = |payload: Json| payload["user"]["id"].as_str().unwrap().to_owned();
+        let kim = id(one.done("ada", "addUser", add("kim", "kim@acme.example"), "user { id }").await);
+        // An address that somebody gave up is free, and taken for whoever had it.
+        one.done("ada", "updateUser", json!({ "userId": kim, "email": "kim@other.example" }), "").await;
+        one.done("ada", "addUser", add("kim-2", "kim@acme.example"), "").await;
+        let back = one.ask("ada", "updateUser", json!({ "userId": kim, "email": "kim@acme.example" }), "").await;
+        assert_eq!(back["userErrors"][0]["code"], "TAKEN");
+        assert!(back["userErrors"][0]["message"].as_str().unwrap().contains("e-mail address"), "{back}");
+        // Whoever is exclusive elsewhere does not come in by the back door.
+        let mut only_here = add("lee", "lee@acme.example");
+        only_here["user"]["exclusive"] = json!(true);
+        let lee = id(one.done("ada", "addUser", only_here, "user { id }").await);
+        assert_eq!(two.refused("ada", "addUser", add("lee", "lee@acme.example")).await[0].0, "EXCLUSIVE");
+        let later = id(two.done("ada", "addUser", json!({ "user": { "userName": "lee" } }), "user { id }").await);
+        let set = json!({ "userId": later, "email": "LEE@acme.example" });
+        assert_eq!(two.refused("ada", "updateUser", set.clone()).await[0].0, "EXCLUSIVE");
+        // With a code it is the workspace's own person; without it, it is lee again.
+        two.done("ada", "updateUser", json!({ "userId": later, "email": "lee@acme.example", "code": "desk" }), "").await;
+        assert_eq!(two.refused("ada", "updateUser", json!({ "userId": later, "code": null })).await[0].0, "EXCLUSIVE");
+        // Nor by the recycle bin.
+        two.done("ada", "removeUser", json!({ "userId": later }), "").await;
+        one.done("ada", "updateUser", json!({ "userId": lee, "email": "lee@home.example" }), "").await;
+        let bare = id(two.done("ada", "addUser", add("lee-2", "lee@acme.example"), "user { id }").await);
+        two.done("ada", "removeUser", json!({ "userId": bare }), "").await;
+        one.done("ada", "updateUser", json!({ "userId": lee, "email": "lee@acme.example" }), "").await;
+        assert_eq!(two.refused("ada", "restoreUser", json!({ "userId": bare })).await[0].0, "EXCLUSIVE");
+        let renamed = json!({ "userId": bare, "email": "lee@third.example", "userName": "lee-3" });
+        two.done("ada", "restoreUser", renamed, "").await;
+        assert_eq!(
+            one.refused("ada", "addUser", json!({ "user": { "email": "lee@third.example", "exclusive": true } })).await[0].0,
+            "EXCLUSIVE"
+        );
+    });
+}
+
+#[test]
+fn nobody_comes_back_with_a_value_that_is_taken_by_now() {
+    on_stage(async |stage| {
+        stage.done("ada", "defineAttribute", json!({ "name": "badge", "unique": true }), "").await;
+        let badge = |who: &str, value: &str| json!({ "userId": stage.user(who), "attributes": [{ "name": "badge", "values": [value] }] });
+        stage.done("ada", "updateUser", badge("ned", "A-1"), "").await;
+        stage.done("ada", "removeUser", json!({ "userId": stage.user("ned") }), "").await;
+        stage.done("ada", "updateUser", badge("sam", "a-1"), "").await;
+        assert_eq!(stage.refused("ada", "restoreUser", json!({ "userId": stage.user("ned") })).await[0].0, "TAKEN");
+        stage.done("ada", "updateUser", badge("sam", "A-2"), "").await;
+        stage.done("ada", "restoreUser", json!({ "userId": stage.user("ned") }), "").await;
     });
 }

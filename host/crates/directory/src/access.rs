@@ -4,6 +4,7 @@
 //! one sandbox. Interfaces read through its methods, which decide whole lists at a time, and have no other source of data.
 //! To add a read: list or load sealed rows, pass them through `decide`, and return what became visible.
 
+mod bin;
 mod decide;
 mod facts;
 mod list;
@@ -27,6 +28,7 @@ use std::{
 
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
+pub use bin::{BinEntry, BinObject, BinPage};
 pub use list::{Ask, Count, GrantAsk, GroupAsk, MembershipAsk, Page, RoleAsk, UserAsk};
 pub use operator::{Operator, OperatorAction, OperatorVia};
 pub use permissions::{ActionDecision, EffectivePermission, Object, PermissionSource};

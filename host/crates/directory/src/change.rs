@@ -99,6 +99,8 @@ pub enum Change {
         parent: Option<GroupId>,
         /// Its name.
         name: String,
+        /// Its key.
+        key: String,
     },
     /// Memberships that are not there yet.
     AddMemberships(Vec<NewMembership>),
@@ -130,6 +132,8 @@ pub enum Change {
         role: RoleId,
         /// The deletion.
         deletion: DeletionId,
+        /// Its key.
+        key: String,
     },
     /// Grants that are not there yet.
     AddGrants(Vec<NewGrant>),
@@ -231,6 +235,18 @@ pub struct AccountName {
     pub identifier: String,
 }
 
+/// The account of a user whose texts tell of another person by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAccount {
+    /// What the account is called if it follows from the texts as they are. An account of another name stays: whoever signs somebody in
+    /// has named it.
+    pub from: AccountName,
+    /// What follows from the texts as they shall be.
+    pub to: AccountName,
+    /// The account's id if it is new.
+    pub id: AccountId,
+}
+
 /// A user as it shall be, status and edges excepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserAfter {
@@ -238,6 +254,8 @@ pub struct UserAfter {
     pub id: UserId,
     /// The version that was decided on.
     pub seen: Version,
+    /// Another account, if one follows from the texts.
+    pub account: Option<NewAccount>,
     /// Governed texts.
     pub texts: Texts,
     /// Belongs to this workspace only.

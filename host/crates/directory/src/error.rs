@@ -70,6 +70,17 @@ pub enum Error {
     Deadline,
 }
 
+impl Error {
+    /// The one refusal of an idempotency key that stands for another request.
+    #[must_use]
+    pub fn key_reused(key: &str) -> Self {
+        Self::Broken {
+            rule: Rule::KeyReused,
+            message: format!("idempotency key `{key}` was used for another request; make a new key for each request"),
+        }
+    }
+}
+
 /// The rules that hold whatever a policy says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rule {

@@ -62,7 +62,5 @@ pub const WRITE_ATTEMPTS: usize = 12;
 pub const CODE_CHARS: u32 = 64;
 /// Tokens that a workspace may have that are neither revoked nor expired.
 pub const TOKENS: usize = 1_000;
-/// Rows that one page of the recycle bin holds.
-pub const BIN_ROWS: usize = 100;
 /// Places that are asked about where an action is asked of the workspace as a whole.
 pub const PLACES: usize = 100;

@@ -155,6 +155,7 @@ impl Kind {
             Self::Role => ROLE_COLUMNS,
             Self::Membership => MEMBERSHIP_COLUMNS,
             Self::Grant => GRANT_COLUMNS,
+            Self::Attribute => ATTRIBUTE_COLUMNS,
             _ => OTHER_COLUMNS,
         }
     }
@@ -292,6 +293,15 @@ const GRANT_COLUMNS: &[ColumnDef] = &[
     column("user.attributes.*", Shape::Texts, "as the column of its user"),
 ];
 
+const ATTRIBUTE_COLUMNS: &[ColumnDef] = &[
+    column("name", Shape::Text, "its name, as declared"),
+    column("type", Shape::Text, "`text`, `integer`, `boolean` or `date`"),
+    column("required", Shape::Flag, "users must have a value"),
+    column("unique", Shape::Flag, "no two users may have the same value"),
+    column("multivalued", Shape::Flag, "somebody may have several values"),
+    column("searchable", Shape::Flag, "it may be filtered by where the policy agrees"),
+];
+
 const OTHER_COLUMNS: &[ColumnDef] =
     &[column("self", Shape::Flag, "it is the subject's own"), column("created-by-me", Shape::Flag, "the subject created it")];
 
@@ -426,7 +436,11 @@ pub const WRITES: &[WriteDef] = &[
         "as it is in the recycle bin; `groups` and `roles` are those that come back",
         "texts that it shall come back with",
         "as it was before, with these texts",
-        &[("group", "a party for each group that it comes back to"), ("role", "a party for each role that it comes back with")],
+        &[
+            ("group", "a party for each group that it comes back to"),
+            ("manages", "a party for each group that it comes back to as a manager"),
+            ("role", "a party for each role that it comes back with"),
+        ],
     ),
     write("group.create", NEW, SET, "as it would be; `groups` are itself and its parent", &[("group", "its parent")]),
     write("group.update", THERE, SET, WOULD_BE, &[]),
@@ -440,15 +454,15 @@ pub const WRITES: &[WriteDef] = &[
     write("group.delete", "the group, and everything that goes with it", NONE, NONE, &[]),
     write(
         "group.restore",
-        "the group as it was",
-        "`name`, if it shall have another",
-        "the group where it would be",
-        &[("group", "its parent"), ("role", "a party for each role of the grants that come back")],
+        "the group as it was, by itself; then whatever was deleted with it",
+        "of the group: `name`, `key` and `parent`, if it shall have others",
+        "the groups where they would be",
+        &[("group", "the parent of each"), ("role", "a party for each role of the grants that come back")],
     ),
     write("role.create", NEW, SET, "as it would be, with its permissions", &[]),
     write("role.update", THERE, SET, "as it would be, with its permissions", &[]),
     write("role.delete", THERE, NONE, NONE, &[]),
-    write("role.restore", "the role as it was", NONE, "the same", &[("role", "the role, with its permissions")]),
+    write("role.restore", "the role as it was", "`key`, if it shall have another", WOULD_BE, &[("role", "the role, with its permissions")]),
     write("membership.add", NEW, "`manager`, where it makes a manager", WOULD_BE, ENDS),
     write("membership.update", THERE, "`manager`", WOULD_BE, ENDS),
     write("membership.remove", THERE, NONE, NONE, ENDS),
@@ -456,13 +470,13 @@ pub const WRITES: &[WriteDef] = &[
     write("grant.remove", THERE, NONE, NONE, GRANTED),
     write("workspace.update", "the workspace", SET, NONE, &[]),
     write("settings.update", "the settings of user codes", SET, NONE, &[]),
-    write("attribute.create", "the declaration", SET, NONE, &[]),
-    write("attribute.update", "the declaration", SET, NONE, &[]),
-    write("attribute.delete", "the declaration", NONE, NONE, &[]),
+    write("attribute.create", NEW, SET, WOULD_BE, &[]),
+    write("attribute.update", THERE, SET, WOULD_BE, &[]),
+    write("attribute.delete", THERE, NONE, NONE, &[]),
     write(
         "token.create",
         NEW,
-        "`name`, `scopes`, `expiresAt`",
+        "`name`; `scopes` and `expiresAt` where they are set",
         WOULD_BE,
         &[("role", "of a service: a role without a key, whose permissions are the token's scopes")],
     ),

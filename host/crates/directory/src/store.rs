@@ -13,7 +13,7 @@ use crate::{
     access::{Sealed, Warrant},
     change::{Write, Written},
     contract::Digest,
-    ids::{AccountId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
+    ids::{AccountId, DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
     model::{
         Attribute, Binned, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, Status, Timestamp, Token,
         TokenKind, User, UserText, Workspace,
@@ -58,8 +58,8 @@ pub trait Store: Send + Sync {
     /// [`Error::Taken`], [`Error::NotFound`] and [`Error::Broken`] name what stands in the way.
     async fn write(&self, warrant: Warrant<Write>) -> Result<Written, Error>;
 
-    /// Forgets what was deleted before `before`, and idempotency keys that are older than theirs may be; answers how many deletions
-    /// are gone for good.
+    /// Forgets what was deleted longer ago than the recycle bin keeps it, and old idempotency keys; answers how many deletions are gone
+    /// for good.
     async fn purge(&self, warrant: Warrant<Purge>) -> Result<u64, Error>;
 
     /// Stores a token by the hash of its secret.
@@ -281,6 +281,8 @@ pub trait Snapshot: Send {
     async fn subject_facts(&mut self, user: UserId) -> Result<Sealed<SubjectFacts>, Error>;
     /// These groups and all their ancestors, the top group excepted.
     async fn group_chains(&mut self, groups: &[GroupId]) -> Result<Sealed<Vec<GroupFact>>, Error>;
+    /// The parents of these groups and of everything above them, and perhaps of others.
+    async fn parents(&mut self, groups: &[GroupId]) -> Result<Sealed<Vec<(GroupId, Option<GroupId>)>>, Error>;
     /// The direct memberships of these users, the top group excepted.
     async fn direct_groups(&mut self, users: &[UserId]) -> Result<Sealed<Vec<(UserId, GroupId)>>, Error>;
     /// The roles of these users, wherever limited to, each once.
@@ -309,9 +311,17 @@ pub trait Snapshot: Send {
     async fn subtree(&mut self, group: GroupId, rows: usize) -> Result<Vec<Sealed<Group>>, Error>;
     /// The declared attributes, by name.
     async fn attributes(&mut self) -> Result<Vec<Sealed<Attribute>>, Error>;
-    /// The tokens that are not revoked, newest first, at most [`crate::limits::TOKENS`].
-    async fn tokens(&mut self) -> Result<Vec<Sealed<Token>>, Error>;
-    /// The deletion of one object.
+    /// The tokens that are neither revoked nor expired, newest first, at most [`crate::limits::TOKENS`].
+    async fn tokens(&mut self, now: Timestamp) -> Result<Vec<Sealed<Token>>, Error>;
+    /// One token that is not revoked.
+    async fn token(&mut self, id: TokenId) -> Result<Option<Sealed<Token>>, Error>;
+    /// Deletions behind a position, the latest first, at most so many.
+    async fn deletions(&mut self, after: Option<(Timestamp, DeletionId)>, rows: usize) -> Result<Vec<Sealed<Deletion>>, Error>;
+    /// Those of these groups that were deleted by themselves, as they were.
+    async fn binned_groups(&mut self, ids: &[GroupId]) -> Result<Vec<Sealed<Group>>, Error>;
+    /// Those of these roles that were deleted, as they were.
+    async fn binned_roles(&mut self, ids: &[RoleId]) -> Result<Vec<Sealed<Role>>, Error>;
+    /// The deletion by which an object is gone: its own, or that of a group above it.
     async fn deletion_of(&mut self, object: Uuid) -> Result<Option<Sealed<Deletion>>, Error>;
     /// What a deletion would bring back.
     async fn binned(&mut self, deletion: &Deletion) -> Result<Sealed<Binned>, Error>;

@@ -73,6 +73,9 @@ fn manifest_reasons(manifest: &Manifest) -> Reasons {
         if text.trim().is_empty() {
             reasons.push(format!("the manifest's `{what}` is empty; people read it to tell policies apart"));
         }
+        if text.chars().any(char::is_control) {
+            reasons.push(format!("the manifest's `{what}` has a control character, such as a line break; write it in one line"));
+        }
     }
     if manifest.decides.is_empty() {
         reasons.push("the manifest's `decides` is empty; name at least one action, such as `user.*`".to_owned());
@@ -159,6 +162,7 @@ mod tests {
             assert!(reasons[0].starts_with(start) && reasons[0].contains(known), "{reasons:?}");
         }
         check(|it| it.name = " ".into(), "the manifest's `name` is empty", "people");
+        check(|it| it.summary.push('\u{1b}'), "the manifest's `summary` has a control character", "one line");
         check(|it| it.decides.clear(), "the manifest's `decides` is empty", "`user.*`");
         check(|it| it.decides.push("user.fly".into()), "the manifest's `decides` names `user.fly`", "`user.suspend`");
         check(|it| it.needs.push("rows.salary".into()), "the manifest's `needs` names `rows.salary`", "`rows.shares-group`");

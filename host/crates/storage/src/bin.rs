@@ -3,9 +3,9 @@
 use directory::{
     Error, Sealed,
     contract::Digest,
-    ids::{GroupId, RoleId, UserId},
+    ids::{DeletionId, GroupId, RoleId, TokenId, UserId},
     limits::TOKENS,
-    model::{Attribute, Binned, Deleted, Deletion, Group, Membership, Token},
+    model::{Attribute, Binned, Deleted, Deletion, Group, Membership, Role, Timestamp, Token},
 };
 use uuid::Uuid;
 
@@ -69,14 +69,77 @@ select {}
 from tokens k
 where k.workspace_id = {}
   and k.revoked_at is null
+  and (k.expires_at is null or k.expires_at > {})
 order by k.created_at desc, k.id desc
 limit {}";
 
-/// The tokens that are not revoked.
-pub(crate) async fn tokens(view: &mut View) -> Result<Vec<Sealed<Token>>, Error> {
+/// The tokens that work.
+pub(crate) async fn tokens(view: &mut View, now: Timestamp) -> Result<Vec<Sealed<Token>>, Error> {
     let most = i64::try_from(TOKENS).unwrap_or(i64::MAX);
-    let found = view.fetch(sql!(TOKENS_OF, rows::TOKEN, view.workspace, most).fixed()).await?;
+    let found = view.fetch(sql!(TOKENS_OF, rows::TOKEN, view.workspace, now, most).fixed()).await?;
     found.iter().map(|row| rows::token(&mut row.columns())).collect()
+}
+
+const TOKEN: &str = "
+select {}
+from tokens k
+where k.workspace_id = {}
+  and k.id = {}
+  and k.revoked_at is null";
+
+/// One token that is not revoked.
+pub(crate) async fn token(view: &mut View, id: TokenId) -> Result<Option<Sealed<Token>>, Error> {
+    let found = view.fetch(sql!(TOKEN, rows::TOKEN, view.workspace, id).fixed()).await?;
+    found.first().map(|row| rows::token(&mut row.columns())).transpose()
+}
+
+const DELETIONS: &str = "
+select {}
+from deletions d
+where d.workspace_id = {}
+  and d.purging = {}
+  and (d.deleted_at, d.id) < ({}, {})
+order by d.deleted_at desc, d.id desc
+limit {}";
+
+/// Deletions behind a position, the latest first.
+pub(crate) async fn deletions(
+    view: &mut View,
+    after: Option<(Timestamp, DeletionId)>,
+    most: usize,
+) -> Result<Vec<Sealed<Deletion>>, Error> {
+    let (at, id) = after.unwrap_or((Timestamp(i64::MAX), DeletionId(Uuid::max())));
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let found = view.fetch(sql!(DELETIONS, rows::DELETION, view.workspace, false, at, id.0, most).fixed()).await?;
+    found.iter().map(|row| rows::deletion(&mut row.columns())).collect()
+}
+
+const BINNED_GROUPS: &str = "
+select g.id, g.parent_id, g.depth, g.key, g.name, g.description, g.attributes, g.created_by, g.created_at, g.created_at, g.version
+from deletions d
+join deleted_groups g
+  on g.workspace_id = d.workspace_id
+  and g.deletion_id = d.id
+  and g.id = d.object_id
+where d.workspace_id = {}
+  and d.object_id {}";
+
+/// Those of these groups that were deleted by themselves.
+pub(crate) async fn binned_groups(view: &mut View, ids: &[GroupId]) -> Result<Vec<Sealed<Group>>, Error> {
+    let found = view.fetch(sql!(BINNED_GROUPS, view.workspace, among(ids.iter().map(|id| id.0))).fixed()).await?;
+    found.iter().map(|row| rows::group(&mut row.columns())).collect()
+}
+
+const BINNED_ROLES: &str = "
+select r.id, r.key, r.name, r.description, {}, r.permissions, r.created_by, r.created_at, r.created_at, r.version
+from deleted_roles r
+where r.workspace_id = {}
+  and r.id {}";
+
+/// Those of these roles that were deleted.
+pub(crate) async fn binned_roles(view: &mut View, ids: &[RoleId]) -> Result<Vec<Sealed<Role>>, Error> {
+    let found = view.fetch(sql!(BINNED_ROLES, false, view.workspace, among(ids.iter().map(|id| id.0)))).await?;
+    found.iter().map(|row| rows::role(&mut row.columns())).collect()
 }
 
 const OF_OBJECT: &str = "
@@ -92,12 +155,12 @@ pub(crate) async fn deletion_of(view: &mut View, object: Uuid) -> Result<Option<
     found.first().map(|row| rows::deletion(&mut row.columns())).transpose()
 }
 
-const GROUP: &str = "
+const GROUPS: &str = "
 select g.id, g.parent_id, g.depth, g.key, g.name, g.description, g.attributes, g.created_by, g.created_at, g.created_at, g.version
 from deleted_groups g
 where g.workspace_id = {}
   and g.deletion_id = {}
-  and g.id = {}";
+order by g.depth, g.id";
 
 const ROLE: &str = "
 select r.id, r.key, r.name, r.description, {}, r.permissions, r.created_by, r.created_at, r.created_at, r.version
@@ -106,7 +169,7 @@ where r.workspace_id = {}
   and r.deletion_id = {}";
 
 const GROUPS_OF_USER: &str = "
-select b.group_id
+select b.group_id, b.manager
 from deleted_memberships b
 join groups g
   on g.workspace_id = b.workspace_id
@@ -128,12 +191,16 @@ pub(crate) async fn binned(view: &mut View, deletion: &Deletion) -> Result<Seale
     let mut binned = Binned::default();
     match deletion.of {
         Deleted::User(_) => {
+            let membership = |row: &Row| {
+                let mut columns: Columns<'_> = row.columns();
+                Ok((GroupId(columns.take()?), columns.take()?))
+            };
             let found = view.fetch(sql!(GROUPS_OF_USER, of, id).fixed()).await?;
-            binned.groups = found.iter().map(|row| row.only().map(GroupId)).collect::<Result<_, _>>()?;
+            binned.memberships = found.iter().map(membership).collect::<Result<_, Error>>()?;
         }
-        Deleted::Group(group) => {
-            let found = view.fetch(sql!(GROUP, of, id, group).fixed()).await?;
-            binned.group = found.first().map(|row| rows::group_row(&mut row.columns())).transpose()?;
+        Deleted::Group(_) => {
+            let found = view.fetch(sql!(GROUPS, of, id).fixed()).await?;
+            binned.groups = found.iter().map(|row| rows::group_row(&mut row.columns())).collect::<Result<_, _>>()?;
         }
         Deleted::Role(_) => {
             let found = view.fetch(sql!(ROLE, false, of, id)).await?;

@@ -21,6 +21,10 @@ const UNIQUE: &[(&str, &str, &str)] = &[
 /// Postgres: a statement ran into `statement_timeout`.
 const QUERY_CANCELED: &str = "57014";
 
+/// Postgres: two transactions that can not both be made (`serialization_failure`, `deadlock_detected`). The one that is told may try
+/// again.
+const IN_EACH_OTHERS_WAY: [&str; 2] = ["40001", "40P01"];
+
 /// The failure of a statement: the value that is taken, the deadline that passed, or the database's own words.
 pub(crate) fn failed(error: sqlx::Error) -> Error {
     if let Some(taken) = conflict(&error) {
@@ -28,6 +32,9 @@ pub(crate) fn failed(error: sqlx::Error) -> Error {
     }
     match &error {
         sqlx::Error::Database(database) if database.code().as_deref() == Some(QUERY_CANCELED) => Error::Deadline,
+        sqlx::Error::Database(database) if database.code().is_some_and(|code| IN_EACH_OTHERS_WAY.contains(&code.as_ref())) => {
+            Error::Stale("the workspace".to_owned())
+        }
         sqlx::Error::PoolTimedOut => Error::Store("no connection became free in time; try again, or allow more connections".to_owned()),
         _ => Error::Store(error.to_string()),
     }

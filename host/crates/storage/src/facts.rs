@@ -8,7 +8,7 @@ use directory::{
 
 use crate::{
     exec::Columns,
-    keys, rows,
+    keys, limits, rows,
     snapshot::View,
     sql::{among, among_texts, sql},
 };
@@ -86,8 +86,12 @@ where g.workspace_id = {}
 
 /// These groups and everything above them, each once.
 pub(crate) async fn group_chains(view: &mut View, groups: &[GroupId]) -> Result<Sealed<Vec<GroupFact>>, Error> {
+    chains(view, groups).await.map(Sealed::new)
+}
+
+async fn chains(view: &mut View, groups: &[GroupId]) -> Result<Vec<GroupFact>, Error> {
     if groups.is_empty() {
-        return Ok(Sealed::new(Vec::new()));
+        return Ok(Vec::new());
     }
     let sql = sql!(GROUP_CHAINS, view.workspace, view.workspace, among(groups.iter().map(|id| id.0)));
     let found = view.fetch(sql.fixed()).await?;
@@ -98,6 +102,23 @@ pub(crate) async fn group_chains(view: &mut View, groups: &[GroupId]) -> Result<
             key: keys::folded(&columns.take::<String>()?).to_owned(),
         })
     };
+    found.iter().map(|row| read(&mut row.columns())).collect()
+}
+
+const PARENTS: &str = "
+select g.id, g.parent_id
+from groups g
+where g.workspace_id = {}";
+
+/// The parents of these groups and of everything above them, and perhaps of others. Of many groups it is less work to read them all than
+/// to find what is above each.
+pub(crate) async fn parents(view: &mut View, groups: &[GroupId]) -> Result<Sealed<Vec<(GroupId, Option<GroupId>)>>, Error> {
+    if groups.len() < limits::SOUGHT_GROUPS {
+        let chains = chains(view, groups).await?;
+        return Ok(Sealed::new(chains.into_iter().map(|fact| (fact.id, fact.parent)).collect()));
+    }
+    let found = view.fetch(sql!(PARENTS, view.workspace).fixed()).await?;
+    let read = |columns: &mut Columns<'_>| Ok((GroupId(columns.take()?), rows::optional(columns)?.map(GroupId)));
     found.iter().map(|row| read(&mut row.columns())).collect::<Result<_, _>>().map(Sealed::new)
 }
 

@@ -12,8 +12,9 @@ pub const CONNECTION_TIME: Duration = Duration::from_secs(10);
 pub const PING_TIME: Duration = Duration::from_secs(1);
 /// Bytes of a folded text that is sorted or compared: index entries of Postgres end near 2,700, and some hold two.
 pub const KEY_BYTES: usize = 1_024;
-/// Tokens in one list.
-pub const TOKENS: i64 = 1_000;
+/// Time that Postgres gives one statement of a write. The largest writes that [`directory::limits`] let through, such as the move of a
+/// large subtree with everybody in it, write millions of rows and take far longer than any read; what takes longer than this is stuck.
+pub const WRITE_TIME: &str = "60s";
 /// People that an import writes at once.
 pub const IMPORT_PEOPLE: usize = 960;
 /// Rows up to which a set is collected and sorted, instead of walking an order and looking each row up in the set.
@@ -22,6 +23,8 @@ pub const SORTED_ROWS: i64 = 5_000;
 pub const COMPARED_ROWS: i64 = 20_000;
 /// Rows up to which sets are counted to find the smallest, before it is counted in full.
 pub const COUNTED_ROWS: i64 = 100_000;
+/// Groups up to which what is above them is looked up for each, instead of reading every group of the workspace.
+pub const SOUGHT_GROUPS: usize = 10_000;
 /// Groups up to which a list streams from each, instead of collecting the members of all.
 pub const STREAMS: usize = 16;
 /// Streams of one plan; a scope or condition that would take more is asked of every user in turn.

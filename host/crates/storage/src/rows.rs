@@ -225,7 +225,7 @@ pub(crate) fn attribute(columns: &mut Columns<'_>) -> Result<Sealed<Attribute>, 
 }
 
 /// Columns of a deletion, from `deletions d`.
-pub(crate) const DELETION: &str = "d.id, d.kind, d.object_id, d.mode, d.status, d.managed_top, d.deleted_at";
+pub(crate) const DELETION: &str = "d.id, d.kind, d.object_id, d.mode, d.status, d.managed_top, d.deleted_by, d.deleted_at";
 
 pub(crate) fn deletion(columns: &mut Columns<'_>) -> Result<Sealed<Deletion>, Error> {
     let id = DeletionId(columns.take()?);
@@ -243,7 +243,9 @@ pub(crate) fn deletion(columns: &mut Columns<'_>) -> Result<Sealed<Deletion>, Er
         _ => None,
     })?;
     let status = columns.take::<Option<String>>()?.as_deref().and_then(Status::named);
-    Ok(Sealed::new(Deletion { id, of, mode, status, managed_top: columns.take()?, at: Timestamp(columns.take()?) }))
+    let managed_top = columns.take()?;
+    let by = optional(columns)?.map(UserId);
+    Ok(Sealed::new(Deletion { id, of, mode, status, managed_top, by, at: Timestamp(columns.take()?) }))
 }
 
 /// The name under which a kind of token is stored.

@@ -13,8 +13,10 @@ use async_trait::async_trait;
 use directory::{
     Error, Sealed,
     contract::Digest,
-    ids::{GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, UserId, WorkspaceId},
-    model::{Attribute, Binned, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, Token, User, Workspace},
+    ids::{DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
+    model::{
+        Attribute, Binned, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, Timestamp, Token, User, Workspace,
+    },
     store::{GrantList, GroupFact, GroupList, Listed, MembershipList, RoleFact, RoleList, Snapshot, SubjectFacts, UserList},
 };
 
@@ -123,6 +125,10 @@ impl Snapshot for View {
         facts::group_chains(self, groups).await
     }
 
+    async fn parents(&mut self, groups: &[GroupId]) -> Result<Sealed<Vec<(GroupId, Option<GroupId>)>>, Error> {
+        facts::parents(self, groups).await
+    }
+
     async fn direct_groups(&mut self, users: &[UserId]) -> Result<Sealed<Vec<(UserId, GroupId)>>, Error> {
         facts::direct_groups(self, users).await
     }
@@ -175,8 +181,24 @@ impl Snapshot for View {
         bin::attributes(self).await
     }
 
-    async fn tokens(&mut self) -> Result<Vec<Sealed<Token>>, Error> {
-        bin::tokens(self).await
+    async fn tokens(&mut self, now: Timestamp) -> Result<Vec<Sealed<Token>>, Error> {
+        bin::tokens(self, now).await
+    }
+
+    async fn token(&mut self, id: TokenId) -> Result<Option<Sealed<Token>>, Error> {
+        bin::token(self, id).await
+    }
+
+    async fn deletions(&mut self, after: Option<(Timestamp, DeletionId)>, rows: usize) -> Result<Vec<Sealed<Deletion>>, Error> {
+        bin::deletions(self, after, rows).await
+    }
+
+    async fn binned_groups(&mut self, ids: &[GroupId]) -> Result<Vec<Sealed<Group>>, Error> {
+        bin::binned_groups(self, ids).await
+    }
+
+    async fn binned_roles(&mut self, ids: &[RoleId]) -> Result<Vec<Sealed<Role>>, Error> {
+        bin::binned_roles(self, ids).await
     }
 
     async fn deletion_of(&mut self, object: Uuid) -> Result<Option<Sealed<Deletion>>, Error> {

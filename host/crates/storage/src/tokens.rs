@@ -3,12 +3,13 @@
 use directory::{
     Error, Sealed, Warrant,
     ids::{TokenId, UserId, WorkspaceId},
+    limits,
     model::{Timestamp, Token},
     store::{CreateToken, Credential, RevokeToken},
 };
 
 use crate::{
-    Database, head, limits, rows,
+    Database, head, rows,
     sql::{Sql, sql},
 };
 
@@ -116,6 +117,7 @@ limit {}";
 
 /// The tokens that were not revoked, newest first.
 pub(crate) async fn list(database: &Database, workspace: Option<WorkspaceId>) -> Result<Vec<Sealed<Token>>, Error> {
-    let found = database.fetch(sql!(TOKENS, rows::TOKEN, workspace.map(|id| id.0), limits::TOKENS).fixed()).await?;
+    let most = i64::try_from(limits::TOKENS).unwrap_or(i64::MAX);
+    let found = database.fetch(sql!(TOKENS, rows::TOKEN, workspace.map(|id| id.0), most).fixed()).await?;
     found.iter().map(|row| rows::token(&mut row.columns())).collect()
 }

@@ -1,6 +1,7 @@
 //! Changes: one transaction for all that were decided together.
 //!
-//! Every write goes the same way: lock the workspace, compare the epoch with that of the decision, apply each change, look that an
+//! Every write goes the same way: lock the workspace, look whether it was made before under its idempotency key, compare the epoch with
+//! that of the decision, apply each change, look that an
 //! administrator is left, end the epoch, remember the idempotency key, commit. To add a change: its case in
 //! [`directory::change::Change`], its function in one of the modules here, and a case in the conformance suite.
 
@@ -30,7 +31,7 @@ use crate::{
     exec::{Row, Tx},
     head,
     keys::key,
-    rows,
+    limits, rows,
     sql::{among, sql},
 };
 
@@ -53,6 +54,7 @@ pub(crate) async fn write(database: &Database, warrant: Warrant<Write>) -> Resul
     let mut tx = database.begin_write().await?;
     // A repeated request is answered even if the world has moved on since; so the key comes before the epoch.
     head::lock(&mut tx, of, None).await?;
+    give_time(&mut tx).await?;
     if let Some(once) = &once
         && let Some(before) = remembered(&mut tx, of, once).await?
     {
@@ -87,14 +89,14 @@ async fn apply(writer: &mut Writer, change: Change) -> Result<(), Error> {
         Change::UpdateGroup(group) => groups::update(writer, group).await,
         Change::MoveGroup { group, seen, to } => groups::move_to(writer, group, seen, to).await,
         Change::DeleteGroup { group, seen, mode, deletion } => bin::delete_group(writer, group, seen, mode, deletion).await,
-        Change::RestoreGroup { deletion, parent, name, .. } => bin::restore_group(writer, deletion, parent, name).await,
+        Change::RestoreGroup { deletion, parent, name, key, .. } => bin::restore_group(writer, deletion, parent, name, key).await,
         Change::AddMemberships(new) => edges::add_memberships(writer, new).await,
         Change::RemoveMemberships(ids) => edges::remove_memberships(writer, &ids).await,
         Change::SetManagers(managers) => edges::set_managers(writer, &managers).await,
         Change::CreateRole(role) => roles::create(writer, &role).await,
         Change::UpdateRole { seen, role } => roles::update(writer, seen, &role).await,
         Change::DeleteRole { role, seen, deletion } => bin::delete_role(writer, role, seen, deletion).await,
-        Change::RestoreRole { deletion, .. } => bin::restore_role(writer, deletion).await,
+        Change::RestoreRole { deletion, key, .. } => bin::restore_role(writer, deletion, key).await,
         Change::AddGrants(new) => edges::add_grants(writer, new).await,
         Change::RemoveGrants(ids) => edges::remove_grants(writer, &ids).await,
         Change::DefineAttribute(attribute) => attributes::define(writer, &attribute).await,
@@ -105,6 +107,23 @@ async fn apply(writer: &mut Writer, change: Change) -> Result<(), Error> {
         Change::SetQuota(quota) => workspace::set_quota(writer, quota).await,
         Change::CreateToken { token, hash } => tokens::create(writer, token, hash).await,
         Change::RevokeToken(token) => tokens::revoke(writer, token).await,
+    }
+}
+
+/// Whoever configured a longer time, or none, keeps it.
+const GIVE_TIME: &str = "
+select set_config('statement_timeout', {}, true)
+where current_setting('statement_timeout')::interval > interval '0'
+  and current_setting('statement_timeout')::interval < {}::interval";
+
+/// Lets the statements of a write take their time. To be called behind [`head::lock`]: to wait for another write is no work, and
+/// keeps a connection from everybody else.
+async fn give_time(tx: &mut Tx) -> Result<(), Error> {
+    match tx {
+        Tx::Sqlite(_) => Ok(()),
+        Tx::Postgres(_) => {
+            tx.execute(sql!(GIVE_TIME, limits::WRITE_TIME.to_owned(), limits::WRITE_TIME.to_owned()).fixed()).await.map(drop)
+        }
     }
 }
 
@@ -155,7 +174,7 @@ async fn remembered(tx: &mut Tx, of: WorkspaceId, once: &Once) -> Result<Option<
     let Some(row) = found.first() else { return Ok(None) };
     let (digest, result) = request(row)?;
     if digest != once.digest {
-        return Err(key_reused(&once.key));
+        return Err(Error::key_reused(&once.key));
     }
     Ok(Some(Written::Before(result)))
 }
@@ -167,14 +186,6 @@ pub(crate) fn request(row: &Row) -> Result<(Digest, Vec<Uuid>), Error> {
     let ids: Vec<String> = rows::json(&columns.take::<String>()?)?;
     let read = |id: String| Uuid::try_parse(&id).map_err(|_| Error::Store("a stored id can not be read".to_owned()));
     Ok((digest, ids.into_iter().map(read).collect::<Result<_, _>>()?))
-}
-
-/// The one refusal of a key that stands for another request.
-pub(crate) fn key_reused(key: &str) -> Error {
-    Error::Broken {
-        rule: Rule::KeyReused,
-        message: format!("idempotency key `{key}` was used for another request; make a new key for each request"),
-    }
 }
 
 const REMEMBER: &str = "

@@ -146,7 +146,7 @@ impl AttributeMutations {
         })
     }
 
-    /// Removes a declaration, and with it every value.
+    /// Removes a declaration; users may still have values only if these are to be erased.
     async fn remove_attribute(
         &self,
         context: &Context<'_>,

@@ -125,13 +125,15 @@ pub(in crate::graphql) struct DeleteGroupInput {
     expected_version: Option<i64>,
 }
 
-/// Which group, and where it shall be if its place is taken by now.
+/// Which group, and what it comes back as where its name, key or place is taken by now.
 #[derive(Clone, Debug, InputObject)]
 pub(in crate::graphql) struct RestoreGroupInput {
     /// Which group.
     group_id: ID,
     /// Another name.
     name: Option<String>,
+    /// Another key.
+    key: Option<String>,
     /// Another group above; null for the first level; where it was if it is left out.
     parent_id: MaybeUndefined<ID>,
 }
@@ -264,7 +266,7 @@ impl GroupMutations {
         };
         let command = parent.and_then(|parent| {
             let group = id(&input.group_id, "groupId")?;
-            Ok(Command::RestoreGroup(RestoreGroup { group, name: input.name.clone(), parent }))
+            Ok(Command::RestoreGroup(RestoreGroup { group, name: input.name.clone(), key: input.key.clone(), parent }))
         });
         let outcome = performed(context, command).await;
         Some(single(outcome).await.map(|(group, complete, user_errors)| RestoreGroupPayload { group, complete, user_errors }))

@@ -55,11 +55,13 @@ pub(in crate::graphql) struct DeleteRoleInput {
     expected_version: Option<i64>,
 }
 
-/// Which role.
+/// Which role, and what it comes back as.
 #[derive(Clone, Debug, InputObject)]
 pub(in crate::graphql) struct RestoreRoleInput {
     /// Which role.
     role_id: ID,
+    /// Another key, where its own is taken by now.
+    key: Option<String>,
 }
 
 payload! {
@@ -156,7 +158,7 @@ impl RoleMutations {
         context: &Context<'_>,
         #[graphql(desc = "What to change.")] input: RestoreRoleInput,
     ) -> Maybe<RestoreRolePayload> {
-        let command = id(&input.role_id, "roleId").map(|role| Command::RestoreRole(RestoreRole { role }));
+        let command = id(&input.role_id, "roleId").map(|role| Command::RestoreRole(RestoreRole { role, key: input.key.clone() }));
         let outcome = performed(context, command).await;
         Some(single(outcome).await.map(|(role, complete, user_errors)| RestoreRolePayload { role, complete, user_errors }))
     }

@@ -540,6 +540,7 @@ impl UserMutations {
         #[graphql(desc = "What to change.")] input: OnboardPartnerInput,
     ) -> Maybe<OnboardPartnerPayload> {
         let len = input.users.len();
+        let own: Vec<Own> = input.users.iter().map(|partner| Own::of(&partner.user)).collect();
         let outcome = match onboard(input.clone()) {
             Ok(command) => perform_once(context, command, input.idempotency_key.clone(), &input).await,
             Err(problem) => Ok(Outcome::Refused(vec![(&problem).into()])),
@@ -552,7 +553,11 @@ impl UserMutations {
                 let users = shown(found_users(&directory, users).await);
                 Ok(OnboardPartnerPayload { group, users, results: items("users", len, &[]), user_errors: Vec::new() })
             }
-            Ok(Outcome::Refused(user_errors)) => {
+            Ok(Outcome::Refused(mut user_errors)) => {
+                user_errors.iter_mut().for_each(|error| error.of_a_partner(&own));
+                // What is wrong with a role of all of them is told once.
+                let mut told = std::collections::HashSet::new();
+                user_errors.retain(|error| told.insert((error.field.clone(), error.message.clone())));
                 let results = items("users", len, &user_errors);
                 Ok(OnboardPartnerPayload { results, user_errors, ..OnboardPartnerPayload::default() })
             }
@@ -571,6 +576,40 @@ impl UserError {
             "user".clone_into(list);
             self.field.remove(1);
         }
+    }
+
+    /// `users.2.email` stands for `users.2.user.email`, and what every user of a partner begins with stands where the input has it.
+    fn of_a_partner(&mut self, own: &[Own]) {
+        let path: Vec<&str> = self.field.iter().map(String::as_str).collect();
+        let ["users", position, rest @ ..] = path.as_slice() else { return };
+        let Some(own) = position.parse().ok().and_then(|at: usize| own.get(at)) else { return };
+        let beyond = |at: &str, len: usize| at.parse().ok().and_then(|at: usize| at.checked_sub(len));
+        let path = match rest {
+            [] => return,
+            // The policy's refusal of an edge does not say which; where they have none of their own, it is the partner's.
+            ["groups"] if own.groups == 0 => vec!["users".to_owned(), (*position).to_owned()],
+            ["roles"] if own.roles == 0 => vec!["roleIds".to_owned()],
+            ["groups", at, ..] if beyond(at, own.groups).is_some() => vec!["users".to_owned(), (*position).to_owned()],
+            ["roles", at, ..] if beyond(at, own.roles).is_some() => {
+                vec!["roleIds".to_owned(), beyond(at, own.roles).unwrap_or_default().to_string()]
+            }
+            // The path of an id that is none has it already.
+            ["user", ..] => return,
+            rest => ["users", position, "user"].iter().chain(rest).map(|part| (*part).to_owned()).collect(),
+        };
+        self.field = path;
+    }
+}
+
+/// How many groups and roles a partner's user begins with beside those of every one of them.
+struct Own {
+    groups: usize,
+    roles: usize,
+}
+
+impl Own {
+    fn of(user: &NewUserInput) -> Self {
+        Self { groups: user.groups.as_ref().map_or(0, Vec::len), roles: user.roles.as_ref().map_or(0, Vec::len) }
     }
 }
 
@@ -603,7 +642,6 @@ fn update(input: UpdateUserInput) -> Result<Command, Problem> {
     }))
 }
 
-/// `userId` of a single form stands for `userIds.0`.
 fn set_status(users: &[ID], status: Status, expected: Option<i64>) -> Result<Command, Problem> {
     Ok(Command::SetStatus(SetStatus { users: ids(users, "userIds")?, status, expected }))
 }
@@ -631,7 +669,7 @@ pub(super) async fn performed(context: &Context<'_>, command: Result<Command, Pr
     }
 }
 
-/// The user of a single form, and its errors.
+/// The user of a single form, and its errors: `userId` stands for `userIds.0`.
 async fn single(outcome: async_graphql::Result<Outcome>) -> async_graphql::Result<(Maybe<UserNode>, Vec<UserError>)> {
     Ok(match outcome? {
         Outcome::Done(done, directory) => (one(&directory, &done.ids).await, Vec::new()),

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::{
     Directory, Gate, Sealed, Subject, Visible,
-    facts::{Facts, Prepared},
+    facts::{Facts, Planned, Prepared},
     resource::{Hidden, Resource},
 };
 use crate::{
@@ -188,13 +188,13 @@ impl Directory {
     pub(super) async fn open<R: Resource>(&self, rows: Vec<Sealed<R>>) -> Result<Vec<Option<Visible<R>>>, Error> {
         let rows: Vec<R> = rows.into_iter().map(Sealed::open).collect();
         let decisions = self.decide(&R::KIND.read(), &rows).await?;
-        let reveal = |(mut row, decision): (R, Decision)| match decision {
-            Decision::Deny { .. } => None,
-            Decision::Allow { hidden, .. } => {
-                row.withhold(&hidden);
-                Some(Visible::new(row))
-            }
-        };
+        Ok(rows.into_iter().zip(decisions).map(reveal).collect())
+    }
+
+    /// The same for rows of the recycle bin, in the places that `planned` gives them.
+    pub(super) async fn open_imagined<R: Resource>(&self, rows: Vec<R>, planned: &Planned) -> Result<Vec<Option<Visible<R>>>, Error> {
+        let facts = Facts::Imagined(R::rows(&rows), planned);
+        let decisions = self.decide_facts(&R::KIND.read(), R::KIND, &facts, rows.len()).await?;
         Ok(rows.into_iter().zip(decisions).map(reveal).collect())
     }
 
@@ -322,6 +322,17 @@ impl Directory {
             return Ok(());
         }
         Err(Error::NotSearchable { kind: kind.name(), field: field.to_owned() })
+    }
+}
+
+/// A row as its decision shows it.
+fn reveal<R: Resource>((mut row, decision): (R, Decision)) -> Option<Visible<R>> {
+    match decision {
+        Decision::Deny { .. } => None,
+        Decision::Allow { hidden, .. } => {
+            row.withhold(&hidden);
+            Some(Visible::new(row))
+        }
     }
 }
 

@@ -9,9 +9,10 @@ use crate::{
     Error,
     contract::{Change, Context, Fact, Held, Party, Rows, SubjectView, UNASSIGNED},
     ids::{GroupId, RoleId, UserId},
-    model::{Grant, Group, Membership, Role, Token, User},
+    model::{Attribute, Grant, Group, Membership, Role, Token, User},
     register::Kind,
     store::{GroupFact, RoleFact, Snapshot, SubjectFacts},
+    text::fold,
 };
 use columns::Columns;
 
@@ -72,6 +73,8 @@ pub(super) enum RowSet<'a> {
     Grants(&'a [Grant]),
     /// Tokens.
     Tokens(&'a [Token]),
+    /// Declarations of custom attributes.
+    Attributes(&'a [Attribute]),
     /// So many rows of a kind without columns of its own.
     Others(Kind, usize),
 }
@@ -86,6 +89,7 @@ impl RowSet<'_> {
             Self::Memberships(rows) => rows.len(),
             Self::Grants(rows) => rows.len(),
             Self::Tokens(rows) => rows.len(),
+            Self::Attributes(rows) => rows.len(),
             Self::Others(_, len) => *len,
         }
     }
@@ -96,7 +100,7 @@ impl RowSet<'_> {
             Self::Users(rows) => ("", rows.iter().map(|row| row.id).collect()),
             Self::Memberships(rows) => ("user.", rows.iter().map(|row| row.user).collect()),
             Self::Grants(rows) => ("user.", rows.iter().map(|row| row.user).collect()),
-            Self::Groups(_) | Self::Roles(_) | Self::Tokens(_) | Self::Others(..) => ("", Vec::new()),
+            Self::Groups(_) | Self::Roles(_) | Self::Tokens(_) | Self::Attributes(_) | Self::Others(..) => ("", Vec::new()),
         }
     }
 }
@@ -126,10 +130,22 @@ impl<'a> Deed<'a> {
 pub(super) struct Planned {
     /// With the groups and roles that they would have.
     pub(super) users: HashMap<UserId, (User, Vec<GroupId>, Vec<RoleId>)>,
-    /// Their places in the tree.
-    pub(super) groups: Vec<GroupFact>,
+    /// As they would be: in their places in the tree.
+    pub(super) groups: Vec<Group>,
     /// Roles.
     pub(super) roles: Vec<RoleFact>,
+}
+
+impl Planned {
+    /// A group as planned, or else by its id alone.
+    pub(super) fn group(&self, id: GroupId) -> Group {
+        self.groups.iter().find(|group| group.id == id).cloned().unwrap_or_else(|| Group { id, ..Group::top() })
+    }
+
+    fn places(&self) -> impl Iterator<Item = GroupFact> {
+        let key = |group: &Group| group.key.shown().map(|key| fold(key)).unwrap_or_default();
+        self.groups.iter().map(move |group| GroupFact { id: group.id, parent: group.parent, key: key(group) })
+    }
 }
 
 /// What a call is about.
@@ -276,7 +292,7 @@ impl Directory {
         groups.extend(planned.groups.iter().filter_map(|group| group.parent));
         if sets.iter().any(|rows| wants_chains(*rows, needs)) {
             loaded.chains = snapshot.group_chains(&distinct(groups.into_iter())).await?.open();
-            loaded.chains.extend(planned.groups.iter().cloned());
+            loaded.chains.extend(planned.places());
         }
         let mut roles: Vec<RoleId> = loaded.roles.values().flatten().copied().collect();
         for rows in sets {
@@ -310,7 +326,7 @@ fn wants_chains(rows: RowSet<'_>, needs: &Needs) -> bool {
         RowSet::Memberships(_) | RowSet::Grants(_) => {
             needs.column("groups") || any("user.", &["groups", "shares-group", "below-my-groups", "managed-by-me"])
         }
-        RowSet::Roles(_) | RowSet::Tokens(_) | RowSet::Others(..) => false,
+        RowSet::Roles(_) | RowSet::Tokens(_) | RowSet::Attributes(_) | RowSet::Others(..) => false,
     }
 }
 

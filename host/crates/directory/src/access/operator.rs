@@ -22,6 +22,8 @@ pub enum OperatorVia {
     CommandLine,
     /// Over HTTP, with an operator token.
     Token,
+    /// By itself, as long as it serves.
+    Server,
 }
 
 /// Everything that the operator may do. Whatever is not here, it may not.

@@ -19,7 +19,7 @@ use crate::{
     model::{Field, Grant, Group, Membership, Provenance, Role, Status, Timestamp, User, UserText, Version},
     query::{Order, Window},
     register::{self, Kind},
-    store::AmongGrants,
+    store::{AmongGrants, RoleFact},
 };
 
 /// The rows about which actions are asked.
@@ -182,7 +182,7 @@ impl Directory {
         if self.users(&[user]).await?.into_iter().flatten().next().is_none() {
             return Err(Error::NotFound(format!("user `{user}`")));
         }
-        let subject = Subject { workspace: self.subject.workspace, actor: Actor::User(user), scopes: None, via: self.subject.via };
+        let subject = Subject { actor: Actor::User(user), scopes: None, ..self.subject.clone() };
         self.gate.open(subject, self.now).await
     }
 
@@ -296,6 +296,13 @@ impl Directory {
             Kind::Membership => {
                 let rows: Vec<Membership> = people.iter().map(|(user, group)| membership(user.id, *group)).collect();
                 self.decide_facts(action, kind, &Facts::Imagined(RowSet::Memberships(&rows), &planned), rows.len()).await?
+            }
+            Kind::Grant => {
+                // Of a role that hands on nothing.
+                planned.roles.push(RoleFact { id: NO_ROLE, key: String::new(), permissions: Vec::new() });
+                let within = people.iter().map(|(user, group)| Grant { within: Some(*group), ..grant(user.id, NO_ROLE) });
+                let rows: Vec<Grant> = within.collect();
+                self.decide_facts(action, kind, &Facts::Imagined(RowSet::Grants(&rows), &planned), rows.len()).await?
             }
             _ => Vec::new(),
         };

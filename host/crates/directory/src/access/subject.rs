@@ -17,6 +17,8 @@ pub struct Subject {
     pub actor: Actor,
     /// The permissions that its token is limited to; `None` for all that a user has.
     pub scopes: Option<Vec<String>>,
+    /// When its token stops working; `None` for never.
+    pub expires_at: Option<Timestamp>,
     /// `graphql`, `http` or `cli`.
     pub via: &'static str,
 }
@@ -108,5 +110,5 @@ pub async fn authenticate(
         (TokenKind::Service, _) => (Actor::Service(credential.token), Some(credential.scopes)),
     };
     let Some(workspace) = credential.workspace else { return Ok(Err(Rejection::Unknown)) };
-    Ok(Ok(Caller::Subject(Subject { workspace, actor, scopes, via })))
+    Ok(Ok(Caller::Subject(Subject { workspace, actor, scopes, expires_at: credential.expires_at, via })))
 }

@@ -68,7 +68,7 @@ impl Directory {
             groups.extend(self.groups(&[root]).await?.into_iter().flatten());
         }
         let ids: Vec<GroupId> = groups.iter().map(|group| group.id).collect();
-        let parents = parents(self.snapshot.lock().await.group_chains(&ids).await?.open());
+        let parents = self.snapshot.lock().await.parents(&ids).await?.open().into_iter().collect();
         Ok(GroupTree { nodes: arrange(groups, &parents, levels), truncated: more })
     }
 }

@@ -7,9 +7,11 @@
 
 mod attributes;
 mod check;
+mod drafts;
 mod edges;
 mod grants;
 mod groups;
+mod parties;
 mod preview;
 mod roles;
 mod targets;
@@ -31,15 +33,18 @@ use crate::{
     store::IdSource,
 };
 
+pub(super) use parties::role_fact;
+
 pub use attributes::{DefineAttribute, RemoveAttribute, UpdateAttribute};
 pub use check::code_rules_hold;
+pub use drafts::{AddUsers, Member, OnboardPartner, UserDraft};
 pub use edges::{AddMembers, RemoveMembers, SetManagers};
 pub use grants::{AddGrants, GrantDraft, RemoveGrants, ReplaceGrants, grants_version};
 pub use groups::{CreateGroup, DeleteGroup, MoveGroup, RestoreGroup, UpdateGroup};
 pub use preview::MovePreview;
 pub use roles::{CreateRole, DeleteRole, RestoreRole, UpdateRole};
 pub use tokens::{CreateToken, RevokeToken};
-pub use users::{AddUsers, Member, OnboardPartner, RemoveUsers, RestoreUser, SetStatus, UpdateUser, UserDraft};
+pub use users::{RemoveUsers, RestoreUser, SetStatus, UpdateUser};
 pub use workspace::{SetCodeRules, UpdateWorkspace};
 
 /// What somebody asks to be changed.
@@ -226,7 +231,7 @@ impl Directory {
         match found {
             None => Ok(None),
             Some((before, ids)) if before == *digest => Ok(Some(Done { ids, repeated: true, partly: false })),
-            Some(_) => Err(Problem::at("idempotencyKey", check::key_reused(key)).into()),
+            Some(_) => Err(Problem::at("idempotencyKey", Error::key_reused(key)).into()),
         }
     }
 
@@ -234,10 +239,10 @@ impl Directory {
     async fn plan_command(&self, command: &Command, ids: &mut dyn IdSource) -> Planning {
         match command {
             Command::AddUsers(asked) => self.plan_add_users(asked, ids).await,
-            Command::UpdateUser(asked) => self.plan_update_user(asked).await,
+            Command::UpdateUser(asked) => self.plan_update_user(asked, ids).await,
             Command::SetStatus(asked) => self.plan_set_status(asked).await,
             Command::RemoveUsers(asked) => self.plan_remove_users(asked, ids).await,
-            Command::RestoreUser(asked) => self.plan_restore_user(asked).await,
+            Command::RestoreUser(asked) => self.plan_restore_user(asked, ids).await,
             Command::CreateGroup(asked) => self.plan_create_group(asked, ids).await,
             Command::UpdateGroup(asked) => self.plan_update_group(asked).await,
             Command::MoveGroup(asked) => self.plan_move_group(asked).await,

@@ -17,6 +17,18 @@ pub enum Deleted {
     Role(RoleId),
 }
 
+impl Deleted {
+    /// The object's id, without its kind.
+    #[must_use]
+    pub const fn id(&self) -> uuid::Uuid {
+        match self {
+            Self::User(id) => id.0,
+            Self::Group(id) => id.0,
+            Self::Role(id) => id.0,
+        }
+    }
+}
+
 /// A deletion that can still be undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deletion {
@@ -30,6 +42,8 @@ pub struct Deletion {
     pub status: Option<Status>,
     /// Whether a user managed the top group.
     pub managed_top: bool,
+    /// Who deleted it, if a user did.
+    pub by: Option<UserId>,
     /// When. It is purged [`crate::limits::BIN_DAYS`] days later.
     pub at: Timestamp,
 }
@@ -37,12 +51,12 @@ pub struct Deletion {
 /// What a restoration brings back, on which its policy decides.
 #[derive(Clone, Debug, Default)]
 pub struct Binned {
-    /// The deleted group, as it was.
-    pub group: Option<Group>,
+    /// The deleted groups, as they were, parents before children.
+    pub groups: Vec<Group>,
     /// The deleted role, as it was.
     pub role: Option<Role>,
-    /// For a user: the groups, still there, in which it was.
-    pub groups: Vec<GroupId>,
+    /// For a user: the groups, still there, in which it was, and whether it managed them.
+    pub memberships: Vec<(GroupId, bool)>,
     /// The roles, still there, that come back to somebody: with whom and the limit.
     pub grants: Vec<(UserId, RoleId, Option<GroupId>)>,
 }

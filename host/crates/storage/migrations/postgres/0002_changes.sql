@@ -26,6 +26,7 @@ create index users_by_any_external_id on users (workspace_id, external_id_key, i
 create index grants_by_group on grants (workspace_id, within_group_id) where within_group_id is not null;
 
 -- The recycle bin. A deleted user keeps its row; deleted groups and roles move here, and edges with either of their ends.
+-- `partial`: an edge that waited for it is gone for good, with the other end. `purging`: it is being erased, and does not come back.
 create table deletions (
   workspace_id uuid not null references workspaces (id),
   id uuid not null,
@@ -37,6 +38,8 @@ create table deletions (
   managed_top boolean not null,
   deleted_by uuid,
   deleted_at bigint not null,
+  partial boolean not null default false,
+  purging boolean not null default false,
   primary key (workspace_id, id)
 );
 
@@ -120,6 +123,7 @@ create table deleted_grants (
 
 create index deleted_grants_by_user on deleted_grants (workspace_id, user_id);
 create index deleted_grants_by_role on deleted_grants (workspace_id, role_id);
+create index deleted_grants_by_group on deleted_grants (workspace_id, within_group_id) where within_group_id is not null;
 
 -- What was done under an idempotency key, so that the same request again is answered and not repeated.
 create table requests (

@@ -113,7 +113,7 @@ async fn write_chunk(import: &mut Import, chunk: Vec<ImportPerson>, seen: &mut S
                     attributes: old.attributes.clone().overlaid(&attributes),
                 };
                 if user != *old {
-                    update(import, *id, &user, &label(&person.given)).await?;
+                    update(import, (*id, person.account), &user, &label(&person.given)).await?;
                 }
                 users.push((*id, true, person.given));
             }
@@ -198,8 +198,8 @@ async fn refused(import: &mut Import, added: &[New]) -> Result<Error, Error> {
     })
 }
 
-async fn update(import: &mut Import, id: UserId, new: &User, label: &str) -> Result<(), Error> {
-    put::users::update(&mut import.tx, import.workspace, id, new, import.now).await.map_err(|error| match error {
+async fn update(import: &mut Import, (id, account): (UserId, AccountId), new: &User, label: &str) -> Result<(), Error> {
+    put::users::update(&mut import.tx, import.workspace, id, account, new, import.now).await.map_err(|error| match error {
         Error::Taken(what) => Error::Taken(format!("{what} of {label}")),
         other => other,
     })?;

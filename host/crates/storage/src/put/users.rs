@@ -121,8 +121,10 @@ from users
 where workspace_id = {}
   and id {}";
 
+/// Null is equal to nothing: what somebody does not have is no reason to look through everybody else who does not have it.
+/// The constants are those of the indexes.
 const TAKEN: &str = "
-select account_id = {}, user_name_key = {}, email_key = {} and code_key = {} and email_key <> '1', external_id_key = {} and external_id_key <> '1'
+select account_id = {}, user_name_key = {}, coalesce(email_key = {} and code_key = {}, false), coalesce(external_id_key = {}, false)
 from users
 where workspace_id = {}
   and id <> {}
@@ -143,16 +145,22 @@ pub(crate) async fn kept_out(tx: &mut Tx, of: WorkspaceId, users: &[New]) -> Res
 /// The rule that keeps a user from being stored so.
 pub(crate) async fn broken(tx: &mut Tx, of: WorkspaceId, id: UserId, account: AccountId, user: &User) -> Result<Unique, Error> {
     let stored = |which| key(user.text(which));
-    let (name, email) = (stored(UserText::UserName), stored(UserText::Email));
-    let (code, external) = (stored(UserText::Code), stored(UserText::ExternalId));
+    let assigned = |which| user.text(which).map(|_| stored(which));
+    let (name, email) = (stored(UserText::UserName), assigned(UserText::Email));
+    let (code, external) = (stored(UserText::Code), assigned(UserText::ExternalId));
     let taken =
         sql!(TAKEN, account.0, name.clone(), email.clone(), code.clone(), external.clone(), of, id, account.0, name, email, code, external);
     for row in tx.fetch(taken).await? {
         let mut columns = row.columns();
-        for broken in [Unique::Account, Unique::UserName, Unique::Email, Unique::ExternalId] {
+        let account: bool = columns.take()?;
+        for broken in [Unique::UserName, Unique::Email, Unique::ExternalId] {
             if columns.take::<bool>()? {
                 return Ok(broken);
             }
+        }
+        // Last: most accounts follow from the address, which says more.
+        if account {
+            return Ok(Unique::Account);
         }
     }
     Ok(Unique::Other)
@@ -162,10 +170,10 @@ const UPDATE: &str = "
 update users
 set (user_name, display_name, given_name, family_name, email, phone, locale, time_zone, title, avatar_url, external_id, code,
     user_name_key, display_name_key, given_name_key, family_name_key, email_key, phone_key, locale_key, time_zone_key, title_key,
-    avatar_url_key, external_id_key, code_key, exclusive, attributes, updated_at, version) = (
+    avatar_url_key, external_id_key, code_key, exclusive, attributes, updated_at, account_id, version) = (
     {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {},
     {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {},
-    {}, {}, {}, version + 1)
+    {}, {}, {}, {}, version + 1)
 where workspace_id = {}
   and id = {}";
 
@@ -173,10 +181,10 @@ where workspace_id = {}
 ///
 /// # Errors
 /// [`Error::Taken`] names the value that a unique rule refuses.
-pub(crate) async fn update(tx: &mut Tx, of: WorkspaceId, id: UserId, user: &User, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn update(tx: &mut Tx, of: WorkspaceId, id: UserId, account: AccountId, user: &User, now: Timestamp) -> Result<(), Error> {
     let mut holes: Vec<Part> = user.texts.iter().cloned().map(Into::into).collect();
     holes.extend(user.texts.iter().map(|text| key(text.as_deref()).into()));
-    holes.extend([user.exclusive.into(), user.attributes.json().into(), now.into()]);
+    holes.extend([user.exclusive.into(), user.attributes.json().into(), now.into(), account.0.into()]);
     holes.extend([of.into(), id.into()]);
     tx.execute(Sql::new(UPDATE, holes)).await?;
     unindex(tx, of, [id.0]).await?;

@@ -1,7 +1,7 @@
 //! Declarations of custom attributes, and what they ask of the values that are there.
 
 use directory::{
-    Error,
+    Error, Rule,
     change::{AttributeAfter, ValuesOfRemoved},
     ids::UserId,
     limits::ATTRIBUTES,
@@ -11,10 +11,9 @@ use uuid::Uuid;
 
 use super::Writer;
 use crate::{
-    exec::Row,
+    exec::{Row, Tx},
     put::users::User,
-    rows,
-    sql::{among_texts, sql},
+    sql::{Sql, among, among_texts, sql},
 };
 
 const COUNT: &str = "
@@ -64,16 +63,101 @@ pub(super) async fn update(writer: &mut Writer, seen: Version, attribute: &Attri
     check_values(writer, attribute).await
 }
 
+/// How a database reads the column `attributes`, which holds JSON: `[["name", ["value", ...]], ...]`. The two have no name in common.
+struct Json {
+    /// Each attribute `a` of a row `h`.
+    attributes: &'static str,
+    /// The name of an attribute `a`.
+    name: &'static str,
+    /// Each value `v` of an attribute `a`.
+    values: &'static str,
+    /// How many values an attribute `a` has.
+    count: &'static str,
+    /// The column of a row `h` but for one name, the rest as it is and in its order.
+    without: &'static str,
+}
+
+const SQLITE: Json = Json {
+    attributes: "json_each(h.attributes) a",
+    name: "json_extract(a.value, '$[0]')",
+    values: "json_each(a.value, '$[1]') v",
+    count: "json_array_length(a.value, '$[1]')",
+    without: "(
+    select json_group_array(json(e.value))
+    from (
+      select a.value
+      from json_each(h.attributes) a
+      where json_extract(a.value, '$[0]') <> {}
+      order by a.key
+    ) e
+  )",
+};
+
+const POSTGRES: Json = Json {
+    attributes: "json_array_elements(h.attributes::json) a",
+    name: "(a.value ->> 0)",
+    values: "json_array_elements_text(a.value -> 1) v",
+    count: "json_array_length(a.value -> 1)",
+    without: "(
+    select '[' || coalesce(string_agg(a.value::text, ',' order by a.ordinality), '') || ']'
+    from json_array_elements(h.attributes::json) with ordinality a
+    where (a.value ->> 0) <> {}
+  )",
+};
+
+impl Json {
+    const fn of(writer: &Writer) -> &'static Self {
+        match writer.tx {
+            Tx::Sqlite(_) => &SQLITE,
+            Tx::Postgres(_) => &POSTGRES,
+        }
+    }
+}
+
 const VALUES: &str = "
-select distinct t.value_key
-from user_attributes t
-where t.workspace_id = {}
-  and t.name = {}
-union
-select distinct x.value_key
-from group_attributes x
-where x.workspace_id = {}
-  and x.name = {}";
+select distinct v.value
+from {} h
+cross join {}
+cross join {}
+where h.workspace_id = {}
+  and {} = {}{}";
+
+const SEVERAL: &str = "
+select 1
+from {} h
+cross join {}
+where h.workspace_id = {}
+  and {} = {}
+  and {} > 1{}
+limit 1";
+
+/// Whether what is there fits a type and a number of values: as it was given, in the recycle bin, too. Folded values say less: `TRUE`
+/// is folded to `true`, and two may be folded to one.
+async fn check_given(writer: &mut Writer, attribute: &AttributeAfter) -> Result<(), Error> {
+    let (of, json, name) = (writer.of, Json::of(writer), &attribute.name);
+    let with = |holders: &Holders| sql!("\n  and h.id in ({})", sql!(holders.with, of, name.clone()));
+    for (table, which) in [(USERS.table, with(&USERS)), (GROUPS.table, with(&GROUPS)), (BIN, Sql::default())] {
+        if attribute.type_ != AttributeType::Text {
+            let values = sql!(VALUES, table, json.attributes, json.values, of, json.name, name.clone(), which.clone());
+            for row in writer.tx.fetch(values).await? {
+                if attribute.type_.refuses(&row.only::<String>()?).is_some() {
+                    return Err(unfit(name, "there are values that are not of this type; correct them first"));
+                }
+            }
+        }
+        if !attribute.multivalued {
+            let several = sql!(SEVERAL, table, json.attributes, of, json.name, name.clone(), json.count, which);
+            if !writer.tx.fetch(several).await?.is_empty() {
+                return Err(unfit(name, "there are users or groups with several values; correct them first, or allow several"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn unfit(name: &str, why: &str) -> Error {
+    Error::Invalid(format!("attribute `{name}`: {why}"))
+}
 
 const WITHOUT: &str = "
 select 1
@@ -102,34 +186,17 @@ group by t.value_key
 having count(*) > 1
 limit 1";
 
-const SEVERAL: &str = "
-select 1
-from user_attributes t
-where t.workspace_id = {}
-  and t.name = {}
-group by t.user_id
-having count(*) > 1
-limit 1";
-
 /// Refuses a declaration that values which are there do not fit. Whose they are is not said.
 async fn check_values(writer: &mut Writer, attribute: &AttributeAfter) -> Result<(), Error> {
     let (of, name) = (writer.of, &attribute.name);
-    let refused = |what: &str| Error::Invalid(format!("attribute `{name}`: {what}"));
-    if attribute.type_ != AttributeType::Text {
-        for row in writer.tx.fetch(sql!(VALUES, of, name.clone(), of, name.clone())).await? {
-            if attribute.type_.refuses(&row.only::<String>()?).is_some() {
-                return Err(refused("there are values that are not of this type; correct them first"));
-            }
-        }
-    }
+    check_given(writer, attribute).await?;
     let checks = [
         (attribute.required, WITHOUT, "there are users without a value; give them one first, or do not require it"),
         (attribute.unique, SHARED, "there are users who share a value; correct them first, or do not make it unique"),
-        (!attribute.multivalued, SEVERAL, "there are users with several values; correct them first, or allow several"),
     ];
     for (asked, statement, why) in checks {
         if asked && !writer.tx.fetch(sql!(statement, of, name.clone())).await?.is_empty() {
-            return Err(refused(why));
+            return Err(unfit(name, why));
         }
     }
     Ok(())
@@ -146,88 +213,117 @@ pub(super) async fn remove(writer: &mut Writer, name: &str, seen: Version, value
     if writer.tx.execute(sql!(DELETE, writer.of, name.to_owned(), seen.0)).await? == 0 {
         return Err(super::stale());
     }
-    for of in [OF_USERS, OF_GROUPS] {
-        erase(writer, name, &of, values).await?;
+    for holders in [&USERS, &GROUPS] {
+        erase(writer, name, holders, values).await?;
     }
-    Ok(())
+    erase_in_bin(writer, name, values).await
 }
 
-/// The statements about one kind that has attributes.
+/// A kind whose attributes are looked for, so that their folded values stand in a table of their own.
 struct Holders {
+    table: &'static str,
+    /// Who has an attribute, once for each value.
     with: &'static str,
-    set: &'static str,
+    /// Takes an attribute of some of them out of that table.
     forget: &'static str,
 }
 
-const OF_USERS: Holders = Holders {
+const USERS: Holders = Holders {
+    table: "users",
     with: "
-select distinct u.id, u.attributes
-from user_attributes t
-join users u
-  on u.workspace_id = t.workspace_id
-  and u.id = t.user_id
-where t.workspace_id = {}
-  and t.name = {}
-limit {}",
-    set: "
-update users
-set attributes = {},
-  version = version + 1
-where workspace_id = {}
-  and id = {}",
+    select t.user_id
+    from user_attributes t
+    where t.workspace_id = {}
+      and t.name = {}",
     forget: "
 delete from user_attributes
 where workspace_id = {}
-  and user_id = {}
-  and name = {}",
+  and name = {}
+  and user_id {}",
 };
 
-const OF_GROUPS: Holders = Holders {
+const GROUPS: Holders = Holders {
+    table: "groups",
     with: "
-select distinct g.id, g.attributes
-from group_attributes t
-join groups g
-  on g.workspace_id = t.workspace_id
-  and g.id = t.group_id
-where t.workspace_id = {}
-  and t.name = {}
-limit {}",
-    set: "
-update groups
-set attributes = {},
-  version = version + 1
-where workspace_id = {}
-  and id = {}",
+    select t.group_id
+    from group_attributes t
+    where t.workspace_id = {}
+      and t.name = {}",
     forget: "
 delete from group_attributes
 where workspace_id = {}
-  and group_id = {}
-  and name = {}",
+  and name = {}
+  and group_id {}",
 };
 
-/// Rows whose values are erased at a time.
-const ERASED: i64 = 500;
+const SET: &str = "
+update {} as h
+set attributes = {},
+  updated_at = {},
+  version = version + 1
+where h.workspace_id = {}
+  and h.id {}";
+
+/// Values that are erased at a time: few statements for many, and none that takes long.
+const ERASED: i64 = 20_000;
 
 async fn erase(writer: &mut Writer, name: &str, holders: &Holders, values: ValuesOfRemoved) -> Result<(), Error> {
+    let (of, json) = (writer.of, Json::of(writer));
     loop {
-        let found = writer.tx.fetch(sql!(holders.with, writer.of, name.to_owned(), ERASED)).await?;
+        let with = sql!(holders.with, of, name.to_owned());
+        let found = writer.tx.fetch(sql!("{}\nlimit {}", with, ERASED)).await?;
         if found.is_empty() {
             return Ok(());
         }
-        if values == ValuesOfRemoved::None {
-            return Err(Error::Broken {
-                rule: directory::Rule::NotEmpty,
-                message: format!("attribute `{name}` has values, perhaps some that you can not see; have them erased, or keep it"),
-            });
-        }
-        for row in &found {
-            let mut columns = row.columns();
-            let id: Uuid = columns.take()?;
-            let mut attributes: Vec<(String, Vec<String>)> = rows::json(&columns.take::<String>()?)?;
-            attributes.retain(|(of, _)| of != name);
-            writer.tx.execute(sql!(holders.set, serde_json::json!(attributes).to_string(), writer.of, id)).await?;
-            writer.tx.execute(sql!(holders.forget, writer.of, id, name.to_owned())).await?;
-        }
+        may_be_erased(name, values)?;
+        let ids: Vec<Uuid> = found.iter().map(Row::only).collect::<Result<_, _>>()?;
+        let without = sql!(json.without, name.to_owned());
+        writer.tx.execute(sql!(SET, holders.table, without, writer.now, of, among(ids.iter().copied()))).await?;
+        writer.tx.execute(sql!(holders.forget, of, name.to_owned(), among(ids))).await?;
+    }
+}
+
+/// The table of deleted groups, in which nothing is looked for.
+const BIN: &str = "deleted_groups";
+
+const HAS: &str = "exists (
+    select 1
+    from {}
+    where {} = {}
+  )";
+
+const SOME_IN_BIN: &str = "
+select 1
+from {} h
+where h.workspace_id = {}
+  and {}
+limit 1";
+
+const SET_IN_BIN: &str = "
+update {} as h
+set attributes = {},
+  version = version + 1
+where h.workspace_id = {}
+  and {}";
+
+async fn erase_in_bin(writer: &mut Writer, name: &str, values: ValuesOfRemoved) -> Result<(), Error> {
+    let (of, json) = (writer.of, Json::of(writer));
+    let has = sql!(HAS, json.attributes, json.name, name.to_owned());
+    if writer.tx.fetch(sql!(SOME_IN_BIN, BIN, of, has.clone())).await?.is_empty() {
+        return Ok(());
+    }
+    may_be_erased(name, values)?;
+    writer.tx.execute(sql!(SET_IN_BIN, BIN, sql!(json.without, name.to_owned()), of, has)).await.map(drop)
+}
+
+/// Refuses to erase values unless that was asked for.
+fn may_be_erased(name: &str, values: ValuesOfRemoved) -> Result<(), Error> {
+    match values {
+        ValuesOfRemoved::Erased => Ok(()),
+        ValuesOfRemoved::None => Err(Error::Broken {
+            rule: Rule::NotEmpty,
+            message: format!("attribute `{name}` has values, perhaps some that you can not see; have them erased, or keep it"),
+        }),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use directory::{
     Error, Rule,
-    change::{NewUser, UserAfter},
+    change::{NewAccount, NewUser, UserAfter},
     ids::{AccountId, UserId},
     model::{Status, Version},
 };
@@ -86,8 +86,30 @@ from users
 where workspace_id = {}
   and id = {}";
 
+const ACCOUNT_NAME: &str = "
+select c.id
+from users u
+join accounts c
+  on c.id = u.account_id
+where u.workspace_id = {}
+  and u.id = {}
+  and c.issuer = {}
+  and c.identifier = {}";
+
+/// The account that a user shall have: another one if the present one was named by texts that change.
+async fn account_after(writer: &mut Writer, user: UserId, new: Option<&NewAccount>) -> Result<AccountId, Error> {
+    if let Some(NewAccount { from, to, id }) = new {
+        let named = sql!(ACCOUNT_NAME, writer.of, user, from.issuer.clone(), from.identifier.clone());
+        if !writer.tx.fetch(named).await?.is_empty() {
+            let resolved = put::accounts::resolve(&mut writer.tx, &[(to, *id)], writer.now).await?;
+            return resolved.first().copied().ok_or_else(super::stale);
+        }
+    }
+    account(writer, user).await
+}
+
 /// Whose membership a user is.
-pub(super) async fn account(writer: &mut Writer, user: UserId) -> Result<AccountId, Error> {
+async fn account(writer: &mut Writer, user: UserId) -> Result<AccountId, Error> {
     let found = writer.tx.fetch(sql!(ACCOUNT, writer.of, user)).await?;
     found.first().map(Row::only).transpose()?.map(AccountId).ok_or_else(super::stale)
 }
@@ -95,16 +117,19 @@ pub(super) async fn account(writer: &mut Writer, user: UserId) -> Result<Account
 /// Writes a user as it shall be, status and edges excepted.
 pub(super) async fn update(writer: &mut Writer, after: UserAfter) -> Result<(), Error> {
     writer.require_versions(Versioned::Users, &[(after.id.0, after.seen)]).await?;
-    write(writer, after).await
+    let (id, comes) = (after.id, after.exclusive || after.account.is_some());
+    let user = write(writer, after, comes).await?;
+    attributes::keep_unique(writer, &[(id, &user)]).await
 }
 
-/// The same, for a user whose version was looked at.
-pub(super) async fn write(writer: &mut Writer, after: UserAfter) -> Result<(), Error> {
-    let UserAfter { id, texts, exclusive, attributes, .. } = after;
+/// The same, for a user whose version was looked at. Where it `comes` to its account anew, or is exclusive to the workspace, other
+/// workspaces may be in the way. Unique attributes are still to be looked at: those of whoever is in the recycle bin do not count.
+pub(super) async fn write(writer: &mut Writer, after: UserAfter, comes: bool) -> Result<User, Error> {
+    let UserAfter { id, account, texts, exclusive, attributes, .. } = after;
     let of = writer.of;
     let user = User { texts, exclusive, attributes: Attributes(attributes) };
-    let account = account(writer, id).await?;
-    if exclusive {
+    let account = account_after(writer, id, account.as_ref()).await?;
+    if comes {
         let elsewhere = put::accounts::elsewhere(&mut writer.tx, of, std::iter::once(account)).await?;
         keep_exclusive(&elsewhere, account, exclusive)?;
     }
@@ -113,8 +138,8 @@ pub(super) async fn write(writer: &mut Writer, after: UserAfter) -> Result<(), E
         put::users::Unique::Other => {}
         rule => return Err(Error::Taken(rule.name().to_owned())),
     }
-    put::users::update(&mut writer.tx, of, id, &user, writer.now).await?;
-    attributes::keep_unique(writer, &[(id, &user)]).await
+    put::users::update(&mut writer.tx, of, id, account, &user, writer.now).await?;
+    Ok(user)
 }
 
 const SET_STATUS: &str = "

@@ -7,7 +7,7 @@ use crate::{
     access::decide::Needs,
     contract::{Column, NumberColumn, Rows, UNASSIGNED},
     ids::{GroupId, UserId},
-    model::{Attributes, Field, Grant, Group, Membership, Role, User},
+    model::{Attribute, Attributes, Field, Grant, Group, Membership, Role, User},
     register::Kind,
     text::fold,
 };
@@ -75,6 +75,7 @@ impl Columns<'_> {
             RowSet::Memberships(rows) => (Kind::Membership, rows.len()),
             RowSet::Grants(rows) => (Kind::Grant, rows.len()),
             RowSet::Tokens(rows) => (Kind::Token, rows.len()),
+            RowSet::Attributes(rows) => (Kind::Attribute, rows.len()),
             RowSet::Others(kind, len) => (kind, len),
         };
         let rows_of = Rows { kind: kind.name().to_owned(), len: length(len), ..Rows::default() };
@@ -90,6 +91,7 @@ impl Columns<'_> {
                 builder.flags("self", rows.iter().map(|row| me(row.user)));
                 builder.flags("created-by-me", rows.iter().map(|row| me(row.created_by)));
             }
+            RowSet::Attributes(rows) => attribute_rows(&mut builder, rows),
             RowSet::Others(..) => {
                 builder.flags("self", std::iter::repeat_n(false, len));
                 builder.flags("created-by-me", std::iter::repeat_n(false, len));
@@ -207,6 +209,15 @@ impl Columns<'_> {
         builder.flags("created-by-me", rows.iter().map(granted_by_me));
         self.user_columns(builder, "user.", &users);
     }
+}
+
+fn attribute_rows(builder: &mut Builder<'_>, rows: &[Attribute]) {
+    builder.texts("name", rows.iter().map(|row| Some(row.name.clone())));
+    builder.texts("type", rows.iter().map(|row| Some(row.type_.name().to_owned())));
+    builder.flags("required", rows.iter().map(|row| row.required));
+    builder.flags("unique", rows.iter().map(|row| row.unique));
+    builder.flags("multivalued", rows.iter().map(|row| row.multivalued));
+    builder.flags("searchable", rows.iter().map(|row| row.searchable));
 }
 
 /// One item a row.

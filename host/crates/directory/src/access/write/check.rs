@@ -1,7 +1,7 @@
 //! What texts, codes, attributes and keys must be like, whoever writes them.
 
 use crate::{
-    Error, Problem, Rule,
+    Error, Problem,
     change::CodeRules,
     limits::{ATTRIBUTE_CHARS, ATTRIBUTE_VALUES, CODE_CHARS, DESCRIPTION_CHARS, IDEMPOTENCY_KEY_CHARS, KEY_CHARS, TEXT_CHARS},
     model::{Attribute, Attributes, CodeRule, UserText},
@@ -61,14 +61,6 @@ pub(super) fn key(text: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Invalid(format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_CHARS} visible ASCII characters; a UUID is a good one")))
-}
-
-/// The one refusal of a key that stands for another request.
-pub(super) fn key_reused(key: &str) -> Error {
-    Error::Broken {
-        rule: Rule::KeyReused,
-        message: format!("idempotency key `{key}` was used for another request; make a new key for each request"),
-    }
 }
 
 /// One of a user's texts.

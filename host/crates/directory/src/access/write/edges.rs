@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use super::{
     Plan, Planning,
+    drafts::Member,
     targets::{Problems, bulk, once},
-    users::Member,
 };
 use crate::access::{
     Directory,

@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::{
     Plan, Planning,
     targets::{Problems, bulk, once},
-    users::place_of,
 };
 use crate::access::{
     Directory,
@@ -168,8 +167,8 @@ impl Directory {
             }
         }
         let granted: Vec<Role> = rows.iter().filter_map(|row| roles.get(&row.role).cloned()).collect();
-        let within: Vec<Group> = rows.iter().map(|row| row.within.map_or_else(Group::top, |group| place_of(group, &planned))).collect();
-        let within = self.rows_of_groups(within).await?;
+        let within: Vec<GroupId> = rows.iter().map(|row| row.within.unwrap_or(Group::top().id)).collect();
+        let within = self.rows_of_groups(within, &planned).await?;
         let mut parties = vec![("user", RowSet::Users(&users)), ("role", RowSet::Roles(&granted))];
         if rows.iter().any(|row| row.within.is_some()) {
             parties.push(("within", RowSet::Groups(&within)));

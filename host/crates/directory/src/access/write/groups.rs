@@ -1,26 +1,29 @@
 //! Groups: created, changed, moved, deleted, restored.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use super::{
     Plan, Planning,
     check::{self, AttributesSet},
-    targets::{Problems, expect},
+    targets::{Problems, expect, refused},
 };
 use crate::access::{
     Directory, Sealed,
-    facts::{Deed, Planned, RowSet},
+    decide::Decision,
+    facts::{Deed, Facts, Planned, RowSet},
 };
 use crate::{
     Error, Problem, Refusal, Rule,
     change::{Change, DeleteMode, GroupAfter, NewGroup, NewMembership},
     ids::{DeletionId, GroupId, MembershipId, UserId},
     limits::{BULK, CHECK_ROWS, SUBTREE_GROUPS},
-    model::{Deleted, Field, Group, Role, Version},
+    model::{Deleted, Deletion, Field, Group, Role, Version},
     query::{Order, Window},
     register::Kind,
     scope::{Scope, Searchable},
-    store::{AmongGroups, AmongMemberships, GroupFact, GroupList, IdSource, MembershipList, Sight},
+    store::{AmongGroups, AmongMemberships, GroupList, IdSource, MembershipList, Sight},
     text::fold,
 };
 
@@ -83,6 +86,8 @@ pub struct RestoreGroup {
     pub group: GroupId,
     /// Another name, where its own is taken by now.
     pub name: Option<String>,
+    /// Another key, where its own is taken by now.
+    pub key: Option<String>,
     /// Another place: `Some(None)` for the first level.
     pub parent: Option<Option<GroupId>>,
 }
@@ -104,12 +109,11 @@ impl Directory {
         let name = problems.keep(&format!("{at}name"), check::name(&asked.name)).unwrap_or_default();
         let key = match &asked.key {
             Some(key) => problems.keep(&format!("{at}key"), check::stable_key(key)).unwrap_or_default(),
-            None => default_key(&name, id.0),
+            None => default_key(&name, "group", id.0),
         };
         let description = asked.description.as_deref();
         let description = description.and_then(|text| problems.keep(&format!("{at}description"), check::description(text)));
         let attributes = check::attributes(&Vec::new(), &asked.attributes, &declared, &format!("{at}attributes"), &mut problems.0);
-        problems.so_far()?;
         let mut fields = vec!["name".to_owned()];
         fields.extend(asked.key.as_ref().map(|_| "key".to_owned()));
         fields.extend(description.as_ref().map(|_| "description".to_owned()));
@@ -128,8 +132,7 @@ impl Directory {
             version: Version(1),
             withheld: Vec::new(),
         };
-        let fact = GroupFact { id, parent: asked.parent, key: fold(&key) };
-        let planned = Planned { groups: vec![fact], ..Planned::default() };
+        let planned = Planned { groups: vec![row.clone()], ..Planned::default() };
         let deed = Deed {
             rows: None,
             fields: &fields,
@@ -137,8 +140,9 @@ impl Directory {
             parties: vec![("group", RowSet::Groups(std::slice::from_ref(&parent)))],
             planned: &planned,
         };
-        self.permit("group.create", Kind::Group, &deed, |_| format!("{at}parentId"), &mut problems).await?;
-        problems.none()?;
+        let mut refused = Problems::default();
+        self.permit("group.create", Kind::Group, &deed, |_| format!("{at}parentId"), &mut refused).await?;
+        problems.judged(refused)?;
         Ok((NewGroup { id, parent: asked.parent, key, name, description, attributes }, row))
     }
 
@@ -168,7 +172,6 @@ impl Directory {
             let declared = self.declared().await?;
             after.attributes = check::attributes(&before.attributes, &asked.attributes, &declared, "attributes", &mut problems.0);
         }
-        problems.so_far()?;
         let planned = Planned::default();
         let deed = Deed {
             rows: Some(RowSet::Groups(std::slice::from_ref(&before))),
@@ -177,8 +180,9 @@ impl Directory {
             parties: Vec::new(),
             planned: &planned,
         };
-        self.permit("group.update", Kind::Group, &deed, |_| "groupId".to_owned(), &mut problems).await?;
-        problems.none()?;
+        let mut refused = Problems::default();
+        self.permit("group.update", Kind::Group, &deed, |_| "groupId".to_owned(), &mut refused).await?;
+        problems.judged(refused)?;
         let answer = vec![before.id.0];
         if after == before {
             return Ok(Plan::nothing(answer));
@@ -223,7 +227,7 @@ impl Directory {
         let Some(first) = rows.first() else { return Ok(()) };
         let planned = Planned::default();
         let from = match first.parent {
-            Some(parent) => self.rows_of_groups(vec![super::users::place_of(parent, &planned)]).await?,
+            Some(parent) => self.rows_of_groups(vec![parent], &planned).await?,
             None => vec![Group::top()],
         };
         let parent = Some(to.id).filter(|_| !to.is_top());
@@ -282,7 +286,7 @@ impl Directory {
                 let reason = match (seen, rows.first().is_some_and(|root| root.id == row.id)) {
                     (true, true) => decision.reason().to_owned(),
                     (true, false) => format!("group `{}` below it: {}", row.id, decision.reason()),
-                    (false, _) => "something below it that you can not see".to_owned(),
+                    (false, _) => BELOW_AND_HIDDEN.to_owned(),
                 };
                 problems.add("groupId", Error::Forbidden { action: "group.delete".to_owned(), reason });
                 break;
@@ -315,7 +319,7 @@ impl Directory {
             return Err(Problem::at("mode", Error::TooLarge(message)).into());
         }
         let to = match group.parent {
-            Some(parent) => self.rows_of_groups(vec![super::users::place_of(parent, &Planned::default())]).await?,
+            Some(parent) => self.rows_of_groups(vec![parent], &Planned::default()).await?,
             None => vec![Group::top()],
         };
         let Some(to) = to.into_iter().next() else { return Ok(()) };
@@ -340,107 +344,149 @@ impl Directory {
         let deletion = snapshot.deletion_of(asked.group.0).await?.map(Sealed::open).ok_or_else(not_found)?;
         let binned = snapshot.binned(&deletion).await?.open();
         drop(snapshot);
-        let before = binned.group.clone().ok_or_else(not_found)?;
-        let known = match before.parent {
-            Some(parent) => !self.snapshot.lock().await.groups_by_id(&[parent]).await?.is_empty(),
-            None => true,
-        };
-        let row = Group { parent: before.parent.filter(|_| known), ..before.clone() };
-        let planned = Planned {
-            groups: vec![GroupFact { id: row.id, parent: row.parent, key: row.key.shown().map(|key| fold(key)).unwrap_or_default() }],
-            ..Planned::default()
-        };
+        let was = self.where_it_was(&deletion, binned.groups).await?;
+        let target = was.iter().find(|group| group.id == asked.group).cloned().ok_or_else(not_found)?;
         // Who could not see it if it were there does not see it in the bin.
-        let read = Deed {
-            rows: Some(RowSet::Groups(std::slice::from_ref(&row))),
-            fields: &[],
-            after: None,
-            parties: Vec::new(),
-            planned: &planned,
-        };
-        let seen = self.decide_facts_of_binned(&Kind::Group.read(), &read).await?;
-        if !seen {
+        let planned = Planned { groups: was.clone(), ..Planned::default() };
+        let read = Facts::Imagined(RowSet::Groups(std::slice::from_ref(&target)), &planned);
+        if !self.decide_facts(&Kind::Group.read(), Kind::Group, &read, 1).await?.iter().any(Decision::allows) {
             return Err(not_found().into());
         }
         if deletion.of != Deleted::Group(asked.group) {
             let message = format!("group `{}` was deleted with a group above it; restore that one", asked.group);
             return Err(Problem::at("groupId", Error::Broken { rule: Rule::Restore, message }).into());
         }
+        let place = match asked.parent {
+            Some(parent) => self.place(parent, "parentId").await?,
+            None => self.place_again(&target).await?,
+        };
         let mut problems = Problems::default();
-        let parent = match asked.parent {
-            Some(parent) => parent,
-            None if known => before.parent,
-            None => {
-                let message = "the group above it is not there any more; restore that one first, or name another `parentId`".to_owned();
-                return Err(Problem::at("parentId", Error::Broken { rule: Rule::Restore, message }).into());
-            }
-        };
-        let place = self.place(parent, "parentId").await?;
-        let name = match &asked.name {
-            Some(name) => problems.keep("name", check::name(name)).unwrap_or_default(),
-            None => before.name.shown().cloned().unwrap_or_default(),
-        };
-        problems.so_far()?;
-        let after = Group { parent, depth: place.depth + 1, name: Field::Shown(name.clone()), ..before.clone() };
+        let mut root = Group { parent: Some(place.id).filter(|_| !place.is_top()), ..target.clone() };
+        let name = asked.name.as_deref().and_then(|name| problems.keep("name", check::name(name)));
+        let key = asked.key.as_deref().and_then(|key| problems.keep("key", check::stable_key(key)));
+        root.name = name.map_or(root.name, Field::Shown);
+        root.key = key.map_or(root.key, Field::Shown);
+        let set = [(asked.name.is_some(), "name"), (asked.key.is_some(), "key"), (root.parent != target.parent, "parent")];
         let roles: Vec<Uuid> = binned.grants.iter().map(|(_, role, _)| role.0).collect();
-        let roles = self.stored_roles(&roles).await?;
-        let fields: Vec<String> = asked.name.iter().map(|_| "name".to_owned()).collect();
-        let mut back = Back { row: &row, fields: &fields, roles: &roles, planned };
-        if parent != row.parent {
+        let back = Back {
+            fields: set.into_iter().filter(|(set, _)| *set).map(|(_, field)| field.to_owned()).collect(),
+            roles: self.stored_roles(&roles).await?,
+            was,
+        };
+        let mut refused = Problems::default();
+        if root.parent != target.parent {
             // Whoever fetches it to another place must be one who could put it back where it was.
-            let was = match row.parent {
-                Some(parent) => self.rows_of_groups(vec![super::users::place_of(parent, &back.planned)]).await?,
-                None => vec![Group::top()],
+            let parent = match target.parent {
+                Some(parent) => self.rows_of_groups(vec![parent], &Planned::default()).await?.into_iter().next(),
+                None => Some(Group::top()),
             };
-            for place in &was {
-                self.permit_restore(&back, &row, place, &mut problems).await?;
+            if let Some(parent) = parent {
+                self.permit_restore(&back, &target, &parent, &mut refused).await?;
             }
-            problems.so_far()?;
         }
-        for fact in &mut back.planned.groups {
-            fact.parent = parent;
+        if refused.0.is_empty() {
+            self.permit_restore(&back, &root, &place, &mut refused).await?;
         }
-        self.permit_restore(&back, &after, &place, &mut problems).await?;
-        problems.none()?;
-        let change = Change::RestoreGroup { group: before.id, deletion: deletion.id, parent, name };
-        Ok(Plan::of(change, vec![before.id.0]))
+        problems.judged(refused)?;
+        let text = |field: &Field<String>| field.shown().cloned().unwrap_or_default();
+        let (name, key) = (text(&root.name), text(&root.key));
+        Ok(Plan::of(Change::RestoreGroup { group: root.id, deletion: deletion.id, parent: root.parent, name, key }, vec![root.id.0]))
     }
 
-    /// Asks the policy about a group that comes back to a place.
-    async fn permit_restore(&self, back: &Back<'_>, after: &Group, place: &Group, problems: &mut Problems) -> Result<(), Refusal> {
-        let mut parties = vec![("group", RowSet::Groups(std::slice::from_ref(place)))];
-        parties.extend(back.roles.iter().map(|role| ("role", RowSet::Roles(std::slice::from_ref(role)))));
-        let deed = Deed {
-            rows: Some(RowSet::Groups(std::slice::from_ref(back.row))),
-            fields: back.fields,
-            after: Some(RowSet::Groups(std::slice::from_ref(after))),
-            parties,
-            planned: &back.planned,
+    /// The groups of a deletion in the places that they had. What was at a parent that is gone was, by now, on the first level.
+    async fn where_it_was(&self, deletion: &Deletion, mut groups: Vec<Group>) -> Result<Vec<Group>, Error> {
+        if let Some(root) = groups.iter_mut().find(|group| deletion.of == Deleted::Group(group.id))
+            && let Some(parent) = root.parent
+            && self.snapshot.lock().await.groups_by_id(&[parent]).await?.is_empty()
+        {
+            root.parent = None;
+        }
+        Ok(groups)
+    }
+
+    /// The place that a group had, if the subject sees it. What is hidden must look like what is gone.
+    async fn place_again(&self, group: &Group) -> Result<Group, Refusal> {
+        let had_parent = group.depth > 1;
+        let seen = match group.parent {
+            Some(parent) => self.targets::<Group>(&[parent.0]).await?.into_iter().flatten().next(),
+            None => (!had_parent).then(Group::top),
         };
-        self.permit("group.restore", Kind::Group, &deed, |_| "groupId".to_owned(), problems).await?;
+        let message = "the group above it is not there any more; restore that one first, or name another `parentId`".to_owned();
+        seen.ok_or_else(|| Problem::at("parentId", Error::Broken { rule: Rule::Restore, message }).into())
+    }
+
+    /// Asks the policy about a group that comes back to a place, and then about everything that comes back with it.
+    async fn permit_restore(&self, back: &Back, root: &Group, place: &Group, problems: &mut Problems) -> Result<(), Refusal> {
+        let after = back.below(root, place.depth + 1);
+        let planned = Planned { groups: after.clone(), ..Planned::default() };
+        let by_id: HashMap<GroupId, &Group> = after.iter().map(|row| (row.id, row)).collect();
+        let parent = |row: &Group| if row.id == root.id { Some(place) } else { row.parent.and_then(|parent| by_id.get(&parent).copied()) };
+        let (first, rest): (Vec<usize>, Vec<usize>) = (0..after.len()).partition(|at| after.get(*at).is_some_and(|row| row.id == root.id));
+        let pick = |rows: &[Group], at: &[usize]| -> Vec<Group> { at.iter().filter_map(|at| rows.get(*at).cloned()).collect() };
+        for (fields, chunk) in
+            std::iter::once((back.fields.as_slice(), first.as_slice())).chain(rest.chunks(CHECK_ROWS).map(|chunk| (&[][..], chunk)))
+        {
+            let (rows, after) = (pick(&back.was, chunk), pick(&after, chunk));
+            let places: Vec<Group> = after.iter().map(|row| parent(row).cloned().unwrap_or_else(Group::top)).collect();
+            let mut parties = vec![("group", RowSet::Groups(&places))];
+            parties.extend(back.roles.iter().map(|role| ("role", RowSet::Roles(std::slice::from_ref(role)))));
+            let deed = Deed { rows: Some(RowSet::Groups(&rows)), fields, after: Some(RowSet::Groups(&after)), parties, planned: &planned };
+            let decisions = self.decide_deed("group.restore", Kind::Group, &deed).await?;
+            let Some((row, error)) =
+                rows.iter().zip(&decisions).find_map(|(row, said)| Some((row, refused("group.restore", said, fields)?)))
+            else {
+                continue;
+            };
+            let error = if row.id == root.id { error } else { self.of_one_below(row, &planned, error).await? };
+            problems.add("groupId", error);
+            break;
+        }
         Ok(())
     }
 
-    /// Whether a row of the recycle bin could be read if it were there.
-    pub(super) async fn decide_facts_of_binned(&self, action: &str, deed: &Deed<'_>) -> Result<bool, Error> {
-        Ok(self.decide_deed(action, Kind::Group, deed).await?.iter().any(super::super::decide::Decision::allows))
+    /// Of a group below that is refused no more is told than that, unless the subject would see it.
+    async fn of_one_below(&self, row: &Group, planned: &Planned, error: Error) -> Result<Error, Error> {
+        let read = Facts::Imagined(RowSet::Groups(std::slice::from_ref(row)), planned);
+        let seen = self.decide_facts(&Kind::Group.read(), Kind::Group, &read, 1).await?.iter().any(Decision::allows);
+        Ok(match error {
+            Error::Forbidden { action, reason } if seen => {
+                Error::Forbidden { action, reason: format!("group `{}` below it: {reason}", row.id) }
+            }
+            Error::Forbidden { action, .. } => Error::Forbidden { action, reason: BELOW_AND_HIDDEN.to_owned() },
+            other => other,
+        })
     }
 }
 
-/// A group that comes back, and what a decision about it rests on wherever it goes.
-struct Back<'a> {
-    row: &'a Group,
-    fields: &'a [String],
-    /// The roles that come back to somebody with it.
-    roles: &'a [Role],
-    planned: Planned,
+/// Why something is refused that would tell of what can not be seen.
+const BELOW_AND_HIDDEN: &str = "something below it that you can not see";
+
+/// Groups that come back, and what a decision about them rests on wherever they go.
+struct Back {
+    /// The groups in the places that they had, parents before children.
+    was: Vec<Group>,
+    /// What of the group that was deleted is to be another.
+    fields: Vec<String>,
+    /// The roles that come back to somebody with them.
+    roles: Vec<Role>,
+}
+
+impl Back {
+    /// The groups if `root` came back so, `depth` levels deep; in the same order.
+    fn below(&self, root: &Group, depth: u32) -> Vec<Group> {
+        let sunk = |was: u32| (was + depth).saturating_sub(root.depth);
+        let after =
+            |row: &Group| if row.id == root.id { Group { depth, ..root.clone() } } else { Group { depth: sunk(row.depth), ..row.clone() } };
+        self.was.iter().map(after).collect()
+    }
 }
 
 /// The name's letters and digits, and the end of the id: so that it tells of no other group whether its key is taken.
-pub(super) fn default_key(name: &str, id: Uuid) -> String {
+/// Where it has neither, `kind` stands for it.
+pub(super) fn default_key(name: &str, kind: &str, id: Uuid) -> String {
     let words: Vec<String> = fold(name).split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect();
     let words: String = words.join("-").chars().take(80).collect();
     let id = id.simple().to_string();
     let end = id.get(24..).unwrap_or_default();
-    if words.is_empty() { format!("group-{end}") } else { format!("{words}-{end}") }
+    if words.is_empty() { format!("{kind}-{end}") } else { format!("{words}-{end}") }
 }

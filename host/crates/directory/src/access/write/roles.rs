@@ -7,7 +7,8 @@ use super::{
 };
 use crate::access::{
     Directory, Sealed,
-    facts::{Deed, Planned, RowSet},
+    decide::Decision,
+    facts::{Deed, Facts, Planned, RowSet},
 };
 use crate::{
     Error, Problem, Refusal, Rule,
@@ -60,6 +61,8 @@ pub struct DeleteRole {
 pub struct RestoreRole {
     /// Which.
     pub role: RoleId,
+    /// Another key, where its own is taken by now.
+    pub key: Option<String>,
 }
 
 impl Directory {
@@ -70,11 +73,10 @@ impl Directory {
         let name = problems.keep("name", check::name(&asked.name)).unwrap_or_default();
         let key = match &asked.key {
             Some(key) => problems.keep("key", check::stable_key(key)).unwrap_or_default(),
-            None => default_key(&name, id.0),
+            None => default_key(&name, "role", id.0),
         };
         let description = asked.description.as_deref().and_then(|text| problems.keep("description", check::description(text)));
         let permissions = check_permissions(&asked.permissions, &mut problems);
-        problems.so_far()?;
         let mut fields = vec!["name".to_owned(), "permissions".to_owned()];
         fields.extend(asked.key.as_ref().map(|_| "key".to_owned()));
         fields.extend(description.as_ref().map(|_| "description".to_owned()));
@@ -91,7 +93,7 @@ impl Directory {
             version: Version(1),
             withheld: Vec::new(),
         };
-        let planned = Planned { roles: vec![super::users::role_fact(&after)], ..Planned::default() };
+        let planned = Planned { roles: vec![super::parties::role_fact(&after)], ..Planned::default() };
         let deed = Deed {
             rows: None,
             fields: &fields,
@@ -99,8 +101,9 @@ impl Directory {
             parties: Vec::new(),
             planned: &planned,
         };
-        self.permit("role.create", Kind::Role, &deed, |_| String::new(), &mut problems).await?;
-        problems.none()?;
+        let mut refused = Problems::default();
+        self.permit("role.create", Kind::Role, &deed, |_| String::new(), &mut refused).await?;
+        problems.judged(refused)?;
         Ok(Plan::of(Change::CreateRole(NewRole { id, key, name, description, permissions }), vec![id.0]))
     }
 
@@ -137,7 +140,6 @@ impl Directory {
             after.permissions = Field::Shown(check_permissions(permissions, &mut problems));
             fields.push("permissions".to_owned());
         }
-        problems.so_far()?;
         let planned = Planned::default();
         let deed = Deed {
             rows: Some(RowSet::Roles(std::slice::from_ref(&before))),
@@ -146,8 +148,9 @@ impl Directory {
             parties: Vec::new(),
             planned: &planned,
         };
-        self.permit("role.update", Kind::Role, &deed, |_| "roleId".to_owned(), &mut problems).await?;
-        problems.none()?;
+        let mut refused = Problems::default();
+        self.permit("role.update", Kind::Role, &deed, |_| "roleId".to_owned(), &mut refused).await?;
+        problems.judged(refused)?;
         let answer = vec![before.id.0];
         if after == before {
             return Ok(Plan::nothing(answer));
@@ -183,17 +186,24 @@ impl Directory {
         let Some(deletion) = deletion.filter(|deletion| deletion.of == Deleted::Role(asked.role)) else { return Err(not_found().into()) };
         let role = snapshot.binned(&deletion).await?.open().role.ok_or_else(not_found)?;
         drop(snapshot);
-        let planned = Planned { roles: vec![super::users::role_fact(&role)], ..Planned::default() };
+        let planned = Planned { roles: vec![super::parties::role_fact(&role)], ..Planned::default() };
         let rows = RowSet::Roles(std::slice::from_ref(&role));
-        let deed = Deed { rows: Some(rows), fields: &[], after: None, parties: Vec::new(), planned: &planned };
-        if !self.decide_deed(&Kind::Role.read(), Kind::Role, &deed).await?.iter().any(super::super::decide::Decision::allows) {
+        // Who could not see it if it were there does not see it in the bin.
+        let read = Facts::Imagined(rows, &planned);
+        if !self.decide_facts(&Kind::Role.read(), Kind::Role, &read, 1).await?.iter().any(Decision::allows) {
             return Err(not_found().into());
         }
-        let deed = Deed { rows: Some(rows), fields: &[], after: Some(rows), parties: vec![("role", rows)], planned: &planned };
         let mut problems = Problems::default();
-        self.permit("role.restore", Kind::Role, &deed, |_| "roleId".to_owned(), &mut problems).await?;
-        problems.none()?;
-        Ok(Plan::of(Change::RestoreRole { role: role.id, deletion: deletion.id }, vec![role.id.0]))
+        let key = asked.key.as_deref().and_then(|key| problems.keep("key", check::stable_key(key)));
+        let after = Role { key: key.map_or(role.key.clone(), Field::Shown), ..role.clone() };
+        let fields: Vec<String> = asked.key.iter().map(|_| "key".to_owned()).collect();
+        let later = RowSet::Roles(std::slice::from_ref(&after));
+        let deed = Deed { rows: Some(rows), fields: &fields, after: Some(later), parties: vec![("role", later)], planned: &planned };
+        let mut refused = Problems::default();
+        self.permit("role.restore", Kind::Role, &deed, |_| "roleId".to_owned(), &mut refused).await?;
+        problems.judged(refused)?;
+        let key = after.key.shown().cloned().unwrap_or_default();
+        Ok(Plan::of(Change::RestoreRole { role: role.id, deletion: deletion.id, key }, vec![role.id.0]))
     }
 }
 

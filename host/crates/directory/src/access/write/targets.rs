@@ -41,7 +41,18 @@ impl Problems {
         if self.0.is_empty() { Ok(()) } else { Err(Refusal::Problems(self.0)) }
     }
 
-    /// The same, going on afterwards.
+    /// Ends the plan if the policy refuses it, or else if there is any problem.
+    ///
+    /// Whoever may not do it at all learns none of the rules that it would have met. What is not there, or hidden, is told in any case.
+    pub(super) fn judged(mut self, refused: Self) -> Result<(), Refusal> {
+        if !refused.0.is_empty() {
+            self.0.retain(|problem| matches!(problem.error, Error::NotFound(_)));
+            self.0.extend(refused.0);
+        }
+        self.none()
+    }
+
+    /// The same as [`Self::none`], going on afterwards.
     pub(super) fn so_far(&mut self) -> Result<(), Refusal> {
         std::mem::take(self).none()
     }

@@ -31,15 +31,18 @@ pub struct RevokeToken {
 }
 
 impl Directory {
-    /// The tokens that were not revoked and that the subject may see, newest first, at most [`crate::limits::TOKENS`].
+    /// The tokens that work and that the subject may see, newest first, at most [`crate::limits::TOKENS`].
     ///
     /// # Errors
     /// Those of policy and store.
     pub async fn tokens(&self) -> Result<Vec<Visible<Token>>, Error> {
-        let rows: Vec<Token> = self.snapshot.lock().await.tokens().await?.into_iter().map(Sealed::open).collect();
+        let rows: Vec<Token> = self.snapshot.lock().await.tokens(self.now).await?.into_iter().map(Sealed::open).collect();
+        Ok(self.seen_tokens(rows).await?.into_iter().map(Visible::new).collect())
+    }
+
+    async fn seen_tokens(&self, rows: Vec<Token>) -> Result<Vec<Token>, Error> {
         let decisions = self.decide_facts(&Kind::Token.read(), Kind::Token, &Facts::Rows(RowSet::Tokens(&rows)), rows.len()).await?;
-        let seen = rows.into_iter().zip(decisions).filter(|(_, decision)| decision.allows());
-        Ok(seen.map(|(row, _)| Visible::new(row)).collect())
+        Ok(rows.into_iter().zip(decisions).filter(|(_, decision)| decision.allows()).map(|(row, _)| row).collect())
     }
 
     /// See [`CreateToken`].
@@ -66,30 +69,39 @@ impl Directory {
         if asked.token.expires_at.is_some_and(|end| end <= self.now) {
             problems.add("expiresAt", Error::Invalid("the token would be expired already; name an instant to come".to_owned()));
         }
-        self.keep_ceiling(scopes, &mut problems);
-        problems.so_far()?;
+        self.keep_ceiling(&asked.token, &mut problems);
         let token = Token {
             name,
+            scopes: scopes.iter().filter(|scope| register::action(scope).is_some()).cloned().collect(),
             user: self.subject.user().filter(|_| asked.token.kind == TokenKind::Personal),
             created_by: self.subject.user(),
             created_at: self.now,
             ..asked.token.clone()
         };
-        let fields = ["name", "scopes", "expiresAt"].map(str::to_owned);
+        let set = [(true, "name"), (!token.scopes.is_empty(), "scopes"), (token.expires_at.is_some(), "expiresAt")];
+        let fields: Vec<String> = set.into_iter().filter(|(set, _)| *set).map(|(_, field)| field.to_owned()).collect();
         // What a service may do is handed on to it, as a role is to a person.
         let handed = (token.kind == TokenKind::Service).then(|| role_of(&token));
         let parties = handed.iter().map(|role| ("role", RowSet::Roles(std::slice::from_ref(role)))).collect();
         let planned = Planned::default();
         let deed =
             Deed { rows: None, fields: &fields, after: Some(RowSet::Tokens(std::slice::from_ref(&token))), parties, planned: &planned };
-        self.permit("token.create", Kind::Token, &deed, |_| String::new(), &mut problems).await?;
-        problems.none()?;
+        let mut refused = Problems::default();
+        self.permit("token.create", Kind::Token, &deed, |_| String::new(), &mut refused).await?;
+        problems.judged(refused)?;
         let answer = vec![token.id.0];
         Ok(Plan::of(Change::CreateToken { token, hash: asked.hash }, answer))
     }
 
-    /// INVARIANT: no token makes one that reaches further than itself.
-    fn keep_ceiling(&self, scopes: &[String], problems: &mut Problems) {
+    /// INVARIANT: no token makes one that reaches further than itself, or lives longer.
+    fn keep_ceiling(&self, token: &Token, problems: &mut Problems) {
+        if let Some(end) = self.subject.expires_at
+            && token.expires_at.is_none_or(|new| new > end)
+        {
+            let message = "the token that asks expires, so that the new one must not live longer; name an instant up to its own".to_owned();
+            problems.add("expiresAt", Error::Invalid(message));
+        }
+        let scopes = &token.scopes;
         let Some(ceiling) = &self.subject.scopes else { return };
         if scopes.is_empty() {
             let message = "the token that asks is limited, so that the new one must be; name scopes among its own".to_owned();
@@ -103,10 +115,11 @@ impl Directory {
 
     /// See [`RevokeToken`].
     pub(super) async fn plan_revoke_token(&self, asked: &RevokeToken) -> Planning {
-        let seen = self.tokens().await?.into_iter().find(|token| token.id == asked.token);
+        let found = self.snapshot.lock().await.token(asked.token).await?.map(Sealed::open);
+        let seen = self.seen_tokens(found.into_iter().collect()).await?.into_iter().next();
         let token = seen.ok_or_else(|| Problem::at("tokenId", Error::NotFound(format!("token `{}`", asked.token))))?;
         let planned = Planned::default();
-        let rows = RowSet::Tokens(std::slice::from_ref(&*token));
+        let rows = RowSet::Tokens(std::slice::from_ref(&token));
         let deed = Deed { rows: Some(rows), fields: &[], after: None, parties: Vec::new(), planned: &planned };
         let mut problems = Problems::default();
         self.permit("token.revoke", Kind::Token, &deed, |_| "tokenId".to_owned(), &mut problems).await?;

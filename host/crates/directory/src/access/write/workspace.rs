@@ -51,8 +51,8 @@ impl Directory {
         let mut problems = Problems::default();
         expect(&mut problems, "the workspace", asked.expected, before.version);
         let name = problems.keep("name", check::name(&asked.name)).unwrap_or_default();
-        problems.none()?;
         self.permit_other("workspace.update", Kind::Workspace, &["name".to_owned()], "name").await?;
+        problems.none()?;
         let answer = vec![before.id.0];
         if before.name.shown() == Some(&name) {
             return Ok(Plan::nothing(answer));
@@ -71,7 +71,8 @@ impl Directory {
         let set = [(asked.min_length.is_some(), "minLength"), (asked.max_length.is_some(), "maxLength"), (asked.rule.is_some(), "rule")];
         let fields: Vec<String> = set.into_iter().filter(|(set, _)| *set).map(|(_, field)| field.to_owned()).collect();
         self.permit_other("settings.update", Kind::Settings, &fields, "").await?;
-        check::code_rules_hold(rules).map_err(|error| Problem::at("minLength", error))?;
+        let wrong = if asked.min_length.is_none() { "maxLength" } else { "minLength" };
+        check::code_rules_hold(rules).map_err(|error| Problem::at(wrong, error))?;
         let answer = vec![before.id.0];
         if rules == before.code_rules {
             return Ok(Plan::nothing(answer));

@@ -1,9 +1,9 @@
 //! Edges on their way out of the recycle bin.
 
-use directory::{Error, ids::DeletionId};
+use directory::{Error, Rule, ids::DeletionId};
 use uuid::Uuid;
 
-use super::super::{Writer, effective};
+use super::super::{Writer, effective, stale};
 use crate::{
     exec::Row,
     sql::{among, sql},
@@ -151,9 +151,26 @@ where d.workspace_id = {}
   and deleted_grants.workspace_id = {}
   and deleted_grants.deletion_id = {}";
 
+const STATE: &str = "
+select d.purging, d.partial
+from deletions d
+where d.workspace_id = {}
+  and d.id = {}";
+
 /// Brings back the edges that wait for a deletion to be undone; those whose other end is deleted go on waiting for that one.
+///
+/// # Errors
+/// [`Rule::Restore`] if parts of what was deleted are erased already.
 pub(super) async fn bring_back_edges(writer: &mut Writer, deletion: DeletionId) -> Result<(), Error> {
     let (of, id) = (writer.of, deletion.0);
+    let found = writer.tx.fetch(sql!(STATE, of, id)).await?;
+    let mut columns = found.first().ok_or_else(stale)?.columns();
+    let (purging, partial): (bool, bool) = (columns.take()?, columns.take()?);
+    if purging {
+        let message = "its time in the recycle bin is over, and it is being erased; make it anew".to_owned();
+        return Err(Error::Broken { rule: Rule::Restore, message });
+    }
+    writer.incomplete |= partial;
     let found = writer.tx.fetch(sql!(WHOLE_MEMBERSHIPS, of, id, false)).await?;
     let whole: Vec<Uuid> = found.iter().map(Row::only).collect::<Result<_, _>>()?;
     if !whole.is_empty() {

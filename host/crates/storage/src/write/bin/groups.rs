@@ -18,12 +18,13 @@ use super::{
 };
 use crate::{
     exec::Row,
+    keys,
     put::{
         self, Attributes,
         groups::{Group, Stamp},
     },
     rows,
-    sql::{among, sql},
+    sql::{among, among_texts, sql},
 };
 const GROUP: &str = "
 select g.parent_id, g.name
@@ -101,7 +102,7 @@ pub(in crate::write) async fn delete_group(
     let parent = rows::optional(&mut columns)?.map(GroupId);
     let name: String = columns.take()?;
     let below = closure::below(&mut writer.tx, of, group, SUBTREE_GROUPS + 1).await?;
-    if below.len() > SUBTREE_GROUPS {
+    if below.len() > SUBTREE_GROUPS && mode != DeleteMode::Empty {
         return Err(Error::TooLarge(format!("more than {SUBTREE_GROUPS} groups would be deleted at once; delete parts of them")));
     }
     let (mode, gone) = match mode {
@@ -165,24 +166,26 @@ delete from deleted_groups
 where workspace_id = {}
   and deletion_id = {}";
 
-/// Takes a group, and what was deleted with it, out of the recycle bin.
+/// Takes a group, under a key that nobody else has, and what was deleted with it, out of the recycle bin.
 pub(in crate::write) async fn restore_group(
     writer: &mut Writer,
     deletion: DeletionId,
     parent: Option<GroupId>,
     name: String,
+    key: String,
 ) -> Result<(), Error> {
     let (of, now) = (writer.of, writer.now);
     let found = writer.tx.fetch(sql!(DELETED_GROUPS, of, deletion.0)).await?;
     let mut groups: Vec<(Group, Stamp)> = found.iter().map(|row| deleted_group(row, now)).collect::<Result<_, _>>()?;
     let Some((root, _)) = groups.first_mut() else { return Err(stale()) };
     let (root_id, before, depth) = (root.id, root.parent, root.depth);
-    (root.parent, root.name) = (parent, name);
+    (root.parent, root.name, root.key) = (parent, name, key);
     let sunk = writer.depth(parent).await? + 1 - depth;
     for (group, _) in &mut groups {
         group.depth += sunk;
     }
     groups::check_depth(groups.iter().map(|(group, _)| group.depth).max().unwrap_or_default())?;
+    keep_keys(writer, groups.get(1..).unwrap_or_default()).await?;
     put::groups::add(&mut writer.tx, of, groups.iter().map(|(group, stamp)| (group, *stamp))).await?;
     writer.tx.execute(sql!(DELETE_DELETED_GROUPS, of, deletion.0)).await?;
     closure::add(&mut writer.tx, of, groups.iter().map(|(group, _)| group.id.0)).await?;
@@ -194,6 +197,22 @@ pub(in crate::write) async fn restore_group(
     }
     bring_back_edges(writer, deletion).await?;
     forget(writer, deletion).await
+}
+
+const TAKEN: &str = "
+select 1
+from groups g
+where g.workspace_id = {}
+  and g.key_key {}
+limit 1";
+
+/// Refuses keys of groups below that are taken by now. To name another key for the group itself would not help, so the words say which.
+async fn keep_keys(writer: &mut Writer, below: &[(Group, Stamp)]) -> Result<(), Error> {
+    let wanted: Vec<String> = below.iter().map(|(group, _)| keys::key(Some(&group.key))).collect();
+    if wanted.is_empty() || writer.tx.fetch(sql!(TAKEN, writer.of, among_texts(wanted))).await?.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Taken("the key of a group below it".to_owned()))
 }
 
 fn deleted_group(row: &Row, now: Timestamp) -> Result<(Group, Stamp), Error> {

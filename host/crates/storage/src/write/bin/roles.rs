@@ -72,7 +72,7 @@ pub(in crate::write) async fn delete_role(writer: &mut Writer, role: RoleId, see
 }
 
 const DELETED_ROLE: &str = "
-select r.id, r.key, r.name, r.description, r.permissions, r.created_by, r.created_at, r.version
+select r.id, r.name, r.description, r.permissions, r.created_by, r.created_at, r.version
 from deleted_roles r
 where r.workspace_id = {}
   and r.deletion_id = {}";
@@ -82,15 +82,15 @@ delete from deleted_roles
 where workspace_id = {}
   and deletion_id = {}";
 
-/// Takes a role out of the recycle bin, with the grants of it.
-pub(in crate::write) async fn restore_role(writer: &mut Writer, deletion: DeletionId) -> Result<(), Error> {
+/// Takes a role out of the recycle bin, under a key that nobody else has, with the grants of it.
+pub(in crate::write) async fn restore_role(writer: &mut Writer, deletion: DeletionId, key: String) -> Result<(), Error> {
     let (of, now) = (writer.of, writer.now);
     let found = writer.tx.fetch(sql!(DELETED_ROLE, of, deletion.0)).await?;
     let Some(row) = found.first() else { return Err(stale()) };
     let mut columns = row.columns();
     let role = NewRole {
         id: RoleId(columns.take()?),
-        key: columns.take()?,
+        key,
         name: columns.take()?,
         description: columns.take()?,
         permissions: rows::texts(&mut columns)?,

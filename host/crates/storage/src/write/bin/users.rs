@@ -11,14 +11,13 @@ use directory::{
 use uuid::Uuid;
 
 use super::{
-    super::{Versioned, Writer, effective, stale, users},
+    super::{Versioned, Writer, attributes, effective, stale, users},
     Deletion,
     edges::{bring_back_edges, forget},
     insert_deletions,
 };
 use crate::{
     exec::Row,
-    put,
     sql::{among, sql},
 };
 const BIN_MEMBERSHIPS_OF_USERS: &str = "
@@ -135,20 +134,14 @@ pub(in crate::write) async fn restore_user(writer: &mut Writer, after: UserAfter
     let status: Option<String> = columns.take()?;
     let managed_top: bool = columns.take()?;
     let status = status.as_deref().and_then(Status::named).unwrap_or(Status::Suspended);
-    keep_place(writer, &after).await?;
-    users::write(writer, after).await?;
+    // It may belong to another workspace exclusively by now.
+    let user = users::write(writer, after, true).await?;
     writer.tx.execute(sql!(SET_STATUS, status.name().to_owned(), of, id)).await?;
+    attributes::keep_unique(writer, &[(id, &user)]).await?;
     if managed_top {
         writer.tx.execute(sql!(INSERT_TOP_MANAGER, of, id)).await?;
     }
     bring_back_edges(writer, deletion).await?;
     forget(writer, deletion).await?;
     users::count(writer, 1).await
-}
-
-/// Refuses to bring back somebody who belongs to another workspace exclusively by now.
-async fn keep_place(writer: &mut Writer, after: &UserAfter) -> Result<(), Error> {
-    let account = users::account(writer, after.id).await?;
-    let elsewhere = put::accounts::elsewhere(&mut writer.tx, writer.of, std::iter::once(account)).await?;
-    users::keep_exclusive(&elsewhere, account, after.exclusive)
 }
