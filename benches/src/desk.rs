@@ -106,6 +106,6 @@ impl Desk {
     }
 
     fn subject(&self) -> Subject {
-        Subject { workspace: self.workspace, actor: Actor::User(self.user), scopes: None, via: "graphql" }
+        Subject { workspace: self.workspace, actor: Actor::User(self.user), scopes: None, expires_at: None, via: "graphql" }
     }
 }
