@@ -56,6 +56,11 @@ impl Part {
         ["above", "beside"].map(|chain| self.link(chain, self.depth - 1))
     }
 
+    /// The group above the parent.
+    pub fn grandparent(&self) -> String {
+        self.link("above", self.depth - 2)
+    }
+
     fn link(&self, chain: &str, level: u64) -> String {
         format!("{}-{chain}-{level}", self.name)
     }

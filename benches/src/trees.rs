@@ -2,14 +2,15 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use bailiwick::{
     config::{Config, Layers},
     graphql, wiring,
 };
 use directory::{
     access::{
-        AddGrants, AddMembers, AddUsers, Command, Done, GrantDraft, Member, MoveGroup, RemoveGrants, RemoveMembers, UpdateUser, UserDraft,
+        AddGrants, AddMembers, AddUsers, Command, CreateGroup, Done, GrantDraft, Member, MoveGroup, RemoveGrants, RemoveMembers,
+        UpdateUser, UserDraft,
     },
     ids::{GrantId, GroupId, RoleId, UserId},
     limits::{BULK, GROUP_DEPTH},
@@ -68,6 +69,7 @@ pub async fn run(name: &str, url: Option<String>) -> Result<()> {
     let people: Vec<UserId> = desk.members(big, None, BULK).await?.into_iter().map(|(_, user)| user).collect();
     users(&mut desk, &people).await?;
     edges(&mut desk, &people).await?;
+    aside(&mut desk, SHALLOW, "1,000 ms").await?;
     moves(&mut desk, SHALLOW, "1,000 ms").await?;
     moves(&mut desk, DEEP, "published").await?;
     drop(desk);
@@ -184,6 +186,21 @@ async fn edges(desk: &mut Desk, people: &[UserId]) -> Result<()> {
     Ok(())
 }
 
+/// From below the parent to below a group beside the parent and back: everybody leaves one group above, and joins another.
+async fn aside(desk: &mut Desk, part: Part, bar: &str) -> Result<()> {
+    progress(&format!("moving `{}` aside", part.name));
+    let group = desk.group(&part.key(0)).await?;
+    let [above, _] = part.parents();
+    let (above, top) = (desk.group(&above).await?, desk.group(&part.grandparent()).await?);
+    let name = format!("Beside {} {}", part.name, desk.clock.now().0);
+    let (_, made) = desk.write(Command::CreateGroup(CreateGroup { parent: Some(top), name, ..CreateGroup::default() })).await?;
+    let beside = made.ids.first().copied().map(GroupId).context("the new group")?;
+    let to = |parent: GroupId| Command::MoveGroup(MoveGroup { group, expected: None, to: Some(parent) });
+    let (there, back) = desk.there_and_back(MOVES, &to(beside), |_| to(above)).await?;
+    line(&described(part, "all groups above but one in common"), &Times::sorted(there.into_iter().chain(back)), bar);
+    Ok(())
+}
+
 /// From below one parent to below the other and back. Everybody leaves every group above, and joins as many others.
 async fn moves(desk: &mut Desk, part: Part, bar: &str) -> Result<()> {
     progress(&format!("moving `{}`", part.name));
@@ -192,14 +209,13 @@ async fn moves(desk: &mut Desk, part: Part, bar: &str) -> Result<()> {
     let (above, beside) = (desk.group(&above).await?, desk.group(&beside).await?);
     let to = |parent: GroupId| Command::MoveGroup(MoveGroup { group, expected: None, to: Some(parent) });
     let (there, back) = desk.there_and_back(MOVES, &to(beside), |_| to(above)).await?;
-    let Part { depth, groups, height, .. } = part;
-    let what = format!(
-        "`moveGroup` of {groups} groups with {} memberships, levels {depth} to {}; no group above in common",
-        PEOPLE / 3,
-        depth + height
-    );
-    line(&what, &Times::sorted(there.into_iter().chain(back)), bar);
+    line(&described(part, "no group above in common"), &Times::sorted(there.into_iter().chain(back)), bar);
     Ok(())
+}
+
+fn described(part: Part, how: &str) -> String {
+    let Part { depth, groups, height, .. } = part;
+    format!("`moveGroup` of {groups} groups with {} memberships, levels {depth} to {}; {how}", PEOPLE / 3, depth + height)
 }
 
 fn line(what: &str, times: &Times, bar: &str) {

@@ -83,6 +83,9 @@ pub struct Limits {
     /// Milliseconds that one request may take.
     #[serde(deserialize_with = "positive")]
     pub request_ms: u64,
+    /// Milliseconds that a mutation may take: the largest write more rows than any request reads.
+    #[serde(deserialize_with = "positive")]
+    pub mutation_ms: u64,
     /// Milliseconds that one statement of a request may take in the database.
     #[serde(deserialize_with = "positive")]
     pub statement_ms: u64,

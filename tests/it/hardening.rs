@@ -310,6 +310,7 @@ fn refusal(key: &str, file: &str) -> [String; 2] {
 fn a_limit_of_nothing_is_no_configuration() {
     for key in [
         "limits.request_ms",
+        "limits.mutation_ms",
         "limits.statement_ms",
         "limits.read_ms",
         "limits.connections",

@@ -129,6 +129,7 @@ impl TestHost {
         let mut config = Config::load(&Layers::new().unwrap()).unwrap();
         config.data = folder.path().to_owned();
         config.limits.request_ms = PATIENCE_MS;
+        config.limits.mutation_ms = PATIENCE_MS;
         config.limits.statement_ms = PATIENCE_MS;
         config.policy.wait_ms = PATIENCE_MS;
         if backend == Backend::Postgres {

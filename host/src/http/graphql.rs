@@ -11,7 +11,7 @@ use async_graphql::parser::types::OperationType;
 use directory::access::{Caller, Directory, Subject};
 use poem::{Request, Response, http::HeaderMap};
 use serde_json::json;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::{Edge, Failure, auth, body, code::Code, id, limits::GRAPHQL_BYTES, request_id::RequestId};
 use crate::{
@@ -49,6 +49,8 @@ struct Sender<'a> {
     subject: Option<Subject>,
     explain: bool,
     get: bool,
+    /// The deadline if there is a mutation in the request.
+    mutations_until: Instant,
 }
 
 async fn respond(edge: &Edge, request: &Request, operations: Result<Operations, Failure>) -> Response {
@@ -96,6 +98,8 @@ async fn answers(
     operations: Operations,
     mut deadline: Pin<&mut Sleep>,
 ) -> Result<Answers, Failure> {
+    let limits = &edge.app.config.limits;
+    let mutations_until = deadline.deadline() - Duration::from_millis(limits.request_ms) + Duration::from_millis(limits.mutation_ms);
     let caller = tokio::select! {
         caller = auth::caller(edge, headers, "graphql") => caller?,
         () = deadline.as_mut() => return Err(Failure::deadline()),
@@ -108,7 +112,8 @@ async fn answers(
             return Err(Failure::new(Code::FORBIDDEN, message));
         }
     };
-    let sender = Sender { edge, subject, explain: headers.get(EXPLAIN).is_some_and(|value| value == "1"), get };
+    let explain = headers.get(EXPLAIN).is_some_and(|value| value == "1");
+    let sender = Sender { edge, subject, explain, get, mutations_until };
     Ok(match operations {
         Operations::One(operation) => Answers::One(sender.answer(operation, deadline).await?),
         Operations::Batch(operations) => {
@@ -123,7 +128,7 @@ async fn answers(
 }
 
 impl Sender<'_> {
-    async fn answer(&self, operation: Operation, deadline: Pin<&mut Sleep>) -> Result<Answer, Failure> {
+    async fn answer(&self, operation: Operation, mut deadline: Pin<&mut Sleep>) -> Result<Answer, Failure> {
         let document = match self.document(&operation) {
             Ok(document) => document,
             Err(failure) if failure.code == Code::BAD_REQUEST => return Err(failure),
@@ -141,6 +146,9 @@ impl Sender<'_> {
             return Err(Failure { message: "the schema is shown to callers with a token only; send one".to_owned(), ..auth::missing() });
         }
         self.register(&operation, &document);
+        if admitted.operation == OperationType::Mutation {
+            deadline.as_mut().reset(self.mutations_until);
+        }
         let cost = admitted.cost;
         let mut answer = tokio::select! {
             answer = self.execute(operation, admitted) => answer?,

@@ -255,6 +255,20 @@ fn a_request_ends_at_its_deadline() {
 }
 
 #[test]
+fn a_mutation_ends_at_a_deadline_of_its_own_and_has_changed_nothing() {
+    on_site(
+        |config| config.limits.mutation_ms = 1,
+        async |site| {
+            let create = "mutation { createGroup(input: { name: \"Late\", key: \"late\" }) { userErrors { code } } }";
+            let (status, late) = answer(site.ask(create)).await;
+            assert_eq!((status, code(&late)), (StatusCode::SERVICE_UNAVAILABLE, "DEADLINE_EXCEEDED"));
+            let (_, found) = answer(site.ask("{ group(by: { key: \"late\" }) { id } }")).await;
+            assert_eq!(found["data"], json!({ "group": null }));
+        },
+    );
+}
+
+#[test]
 fn errors_and_answers_name_the_request() {
     on_site(production, async |site| {
         let response = site.ask("{").header("x-request-id", "mine-1").send().await.unwrap();

@@ -32,7 +32,12 @@ impl Scope {
         Self { clauses: Vec::new(), exact: true, searchable: Searchable::These(Vec::new()) }
     }
 
-    /// Admits every row.
+    /// Admits every row, and any search: for reads whose rows nobody is shown, or the operator's.
+    pub(crate) fn everything() -> Self {
+        Self { clauses: vec![Vec::new()], exact: true, searchable: Searchable::All }
+    }
+
+    /// Whether it admits every row.
     #[must_use]
     pub fn is_everything(&self) -> bool {
         self.exact && self.clauses.iter().any(Vec::is_empty)

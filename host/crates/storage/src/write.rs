@@ -62,13 +62,15 @@ pub(crate) async fn write(database: &Database, warrant: Warrant<Write>) -> Resul
     }
     head::lock(&mut tx, of, epoch).await?;
     let (loses, ends) = (changes.iter().any(Change::takes_away), changes.iter().any(Change::ends_epoch));
+    // Where there never was one, as in a workspace that only services use, there is none to lose.
+    let administered = loses && is_administered(&mut tx, of).await?;
     let mut writer = Writer { tx, of, by, now, incomplete: false };
     for change in changes {
         apply(&mut writer, change).await?;
     }
     let Writer { mut tx, incomplete, .. } = writer;
-    if loses {
-        keep_an_administrator(&mut tx, of).await?;
+    if administered && !is_administered(&mut tx, of).await? {
+        return Err(last_administrator());
     }
     tx.execute(sql!(END_EPOCH, i64::from(ends), of)).await?;
     if let Some(once) = once {
@@ -148,17 +150,15 @@ where r.workspace_id = {}
   and r.key_key = {}
 limit 1";
 
-/// INVARIANT: no write leaves a workspace without an active administrator.
-async fn keep_an_administrator(tx: &mut Tx, of: WorkspaceId) -> Result<(), Error> {
-    if tx.fetch(sql!(ADMINISTRATOR, of, key(Some(Role::ADMINISTRATOR)))).await?.is_empty() {
-        return Err(Error::Broken {
-            rule: Rule::LastAdministrator,
-            message: "the workspace would be left without an active user who holds `administrator` in the whole workspace; grant it to \
-                      somebody else first"
-                .to_owned(),
-        });
-    }
-    Ok(())
+/// INVARIANT: no write leaves a workspace without an active administrator that had one.
+async fn is_administered(tx: &mut Tx, of: WorkspaceId) -> Result<bool, Error> {
+    Ok(!tx.fetch(sql!(ADMINISTRATOR, of, key(Some(Role::ADMINISTRATOR)))).await?.is_empty())
+}
+
+fn last_administrator() -> Error {
+    let message = "the workspace would be left without an active user who holds `administrator` in the whole workspace; grant it to \
+                   somebody else first";
+    Error::Broken { rule: Rule::LastAdministrator, message: message.to_owned() }
 }
 
 const REQUEST: &str = "

@@ -10,7 +10,7 @@ use crate::{
     limits,
     model::{PolicyModule, PolicyVersion, Timestamp, Token, User, UserText, Workspace},
     query::{Filter, Order, TextMatch, UserPredicate, Window},
-    scope::{Scope, Searchable},
+    scope::Scope,
     store::{ActivatePolicy, AmongUsers, CreateToken, ImportWorkspace, List, Purge, RevokeToken, Sight, Snapshot, Store, UploadPolicy},
     text::fold,
 };
@@ -138,7 +138,7 @@ impl Operator {
         }
         let names: Vec<String> = names.iter().map(|name| fold(name)).collect();
         let named = UserPredicate::Text(UserText::UserName, TextMatch::In(names.clone()));
-        let everybody = Scope { clauses: vec![Vec::new()], exact: true, searchable: Searchable::All };
+        let everybody = Scope::everything();
         let list = List {
             among: AmongUsers::All,
             sight: Sight { user: Some(Arc::new(everybody)), ..Sight::default() },

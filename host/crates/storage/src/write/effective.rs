@@ -20,18 +20,19 @@ pub(super) fn by_ids(ids: impl IntoIterator<Item = Uuid>) -> Sql {
     sql!("m.id {}", among(ids))
 }
 
+/// The memberships come first: SQLite keeps the order of a cross join, and would else walk the whole tree.
 const GAIN: &str = "
 insert into effective_memberships (workspace_id, group_id, user_id, paths, active)
 select {}, c.ancestor_id, m.user_id, count(*), count(*) filter (where u.status = 'active') > 0
 from memberships m
-join group_closure c
-  on c.workspace_id = m.workspace_id
-  and c.group_id = m.group_id
-join users u
-  on u.workspace_id = m.workspace_id
-  and u.id = m.user_id
+cross join group_closure c
+cross join users u
 where m.workspace_id = {}
   and {}
+  and c.workspace_id = m.workspace_id
+  and c.group_id = m.group_id
+  and u.workspace_id = m.workspace_id
+  and u.id = m.user_id
 group by c.ancestor_id, m.user_id
 on conflict (workspace_id, group_id, user_id) do update
 set paths = effective_memberships.paths + excluded.paths";
@@ -47,11 +48,11 @@ set paths = effective_memberships.paths - d.paths
 from (
   select c.ancestor_id, m.user_id, count(*) as paths
   from memberships m
-  join group_closure c
-    on c.workspace_id = m.workspace_id
-    and c.group_id = m.group_id
+  cross join group_closure c
   where m.workspace_id = {}
     and {}
+    and c.workspace_id = m.workspace_id
+    and c.group_id = m.group_id
   group by c.ancestor_id, m.user_id
 ) d
 where effective_memberships.workspace_id = {}
@@ -61,11 +62,14 @@ where effective_memberships.workspace_id = {}
 const FORGET_LOST: &str = "
 delete from effective_memberships
 where workspace_id = {}
-  and user_id in (
-    select m.user_id
+  and (group_id, user_id) in (
+    select c.ancestor_id, m.user_id
     from memberships m
+    cross join group_closure c
     where m.workspace_id = {}
       and {}
+      and c.workspace_id = m.workspace_id
+      and c.group_id = m.group_id
   )
   and paths <= 0";
 
@@ -114,17 +118,17 @@ pub(super) async fn leave(tx: &mut Tx, of: WorkspaceId, group: GroupId, above: &
     tx.execute(sql!(LEAVE_PARTLY, of, group, of, above())).await.map(drop)
 }
 
-/// In the order of the primary key, so that pages are written once.
+/// A user's rows together, so that the pages of the index by user are written once; those of the groups are few at a time.
 const JOIN: &str = "
 insert into effective_memberships (workspace_id, group_id, user_id, paths, active)
 select {}, g.id, e.user_id, e.paths, e.active
-from groups g
-cross join effective_memberships e
-where g.workspace_id = {}
-  and g.id {}
-  and e.workspace_id = {}
+from effective_memberships e
+cross join groups g
+where e.workspace_id = {}
   and e.group_id = {}
-order by g.id, e.user_id
+  and g.workspace_id = {}
+  and g.id {}
+order by e.user_id, g.id
 on conflict (workspace_id, group_id, user_id) do update
 set paths = effective_memberships.paths + excluded.paths";
 
@@ -133,7 +137,7 @@ pub(super) async fn join(tx: &mut Tx, of: WorkspaceId, group: GroupId, above: &[
     if above.is_empty() {
         return Ok(());
     }
-    tx.execute(sql!(JOIN, of, of, among(above.iter().map(|id| id.0)), of, group)).await.map(drop)
+    tx.execute(sql!(JOIN, of, of, group, of, among(above.iter().map(|id| id.0)))).await.map(drop)
 }
 
 const SET_ACTIVE: &str = "

@@ -22,7 +22,7 @@ use crate::{
     model::{Deleted, Deletion, Field, Group, Role, Version},
     query::{Order, Window},
     register::Kind,
-    scope::{Scope, Searchable},
+    scope::Scope,
     store::{AmongGroups, AmongMemberships, GroupList, IdSource, MembershipList, Sight},
     text::fold,
 };
@@ -297,7 +297,7 @@ impl Directory {
 
     /// Lifting moves the groups below, and adds the members to the parent: both must be allowed as if they were done one by one.
     async fn permit_lift(&self, group: &Group, problems: &mut Problems) -> Result<(), Refusal> {
-        let everything = std::sync::Arc::new(Scope { clauses: vec![Vec::new()], exact: true, searchable: Searchable::All });
+        let everything = std::sync::Arc::new(Scope::everything());
         let sight =
             Sight { user: Some(everything.clone()), group: Some(everything.clone()), membership: Some(everything), ..Sight::default() };
         let window = Window { rows: BULK + 1, ..Window::default() };

@@ -17,7 +17,7 @@ use crate::{
     model::{Field, Group, Membership, Role, Status, User, Version},
     query::{Order, Window},
     register::{self, Kind},
-    scope::{Scope, Searchable},
+    scope::Scope,
     store::{AmongGrants, GrantList, Sight},
 };
 
@@ -181,7 +181,7 @@ impl Directory {
 
     /// Every grant of these users, as stored.
     pub(in crate::access) async fn grants_of(&self, users: &[UserId]) -> Result<Vec<crate::model::Grant>, Error> {
-        let everything = Arc::new(Scope { clauses: vec![Vec::new()], exact: true, searchable: Searchable::All });
+        let everything = Arc::new(Scope::everything());
         let list = GrantList {
             among: AmongGrants::OfUsers(users.to_vec()),
             sight: Sight { user: Some(everything.clone()), role: Some(everything.clone()), grant: Some(everything), ..Sight::default() },
