@@ -25,7 +25,9 @@ pub(crate) fn too_much(ask: &Ask<'_>, write: &Write<'_>, reach: ReachOf) -> Mask
         ("role", "create" | "update", Some(change)) => {
             change.after.as_ref().map_or_else(|| write.no_row(), |after| handed.by_roles(after, &[UNASSIGNED]))
         }
-        // Whoever is created or invited may start with roles.
+        // The roles that somebody begins with are asked about one by one as `grant.add`, with their limits.
+        ("user", "create", _) => write.every_row(),
+        // Whoever is invited may start with roles, and whoever comes back holds theirs again.
         (_, _, Some(change)) => {
             parties(change, &["role"]).fold(write.every_row(), |mask, role| mask.and(&handed.by_roles(role, &[UNASSIGNED])))
         }
@@ -58,7 +60,7 @@ impl Reach {
     }
 
     /// Whether it covers what is limited to that group; [`UNASSIGNED`] is the whole workspace.
-    fn covers(&self, limit: u32) -> bool {
+    pub(crate) fn covers(&self, limit: u32) -> bool {
         match self {
             Self::Everywhere => true,
             Self::Below(groups) => groups.contains(limit),

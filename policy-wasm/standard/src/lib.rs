@@ -1,11 +1,12 @@
 //! The policy that every workspace starts with, and that `otherwise: "standard"` refers to.
 //!
-//! `reads` is who sees what, `writes` who does what, `hand_on` what nobody may pass on. All fail closed: invalid
+//! `reads` is who sees what, `writes` who does what, `hand_on` what nobody may pass on, `offices` who makes managers. All fail closed: invalid
 //! settings, an unknown action, a missing or malformed column deny. The page `DECISIONS.md` beside this crate is printed from
 //! these very rules. To add a kind or a verb, add it to [`names`] and bless the page.
 
 mod hand_on;
 pub mod names;
+mod offices;
 mod reads;
 mod settings;
 mod writes;

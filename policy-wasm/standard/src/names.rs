@@ -86,6 +86,7 @@ pub const NEEDS: &[&str] = &[
     "rows.managed-by-me",
     "rows.mine",
     "rows.groups",
+    "rows.manager",
     "rows.role",
     "rows.permissions",
     "roles.permissions",

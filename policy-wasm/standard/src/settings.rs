@@ -55,6 +55,6 @@ impl Settings {
 }
 
 fn is_user_field(name: &str) -> bool {
-    let attribute = name.strip_prefix("attributes.").is_some_and(|name| !name.is_empty() && !name.contains(['.', '*']));
+    let attribute = name.strip_prefix("attributes.").is_some_and(|name| !name.is_empty() && !name.contains('*'));
     attribute || FIELDS.iter().any(|field| field.strip_prefix("user.") == Some(name))
 }

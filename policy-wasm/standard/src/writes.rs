@@ -3,6 +3,7 @@
 use policy_kit::{Answer, Ask, Change, Mask, Rows, UNASSIGNED, Verdict, Verdicts};
 
 use crate::hand_on::{self, Reach};
+use crate::offices;
 use crate::settings::Settings;
 
 /// An action on rows.
@@ -20,11 +21,9 @@ const BY_PROVISIONING: &str = "provisioning may";
 const BY_ROLE: &str = "a role of yours permits it";
 const BY_ROLE_HERE: &str = "a role of yours permits it in this group";
 const NOT_PERMITTED: &str = "no role of yours permits it here";
-const OFFICES_BEYOND_YOURS: &str = "you could not make them the manager of every group that they would manage again";
+const OFFICES_BEYOND_YOURS: &str = "it makes a manager of a group in which you may not do all that a manager may";
+const WIDENS_YOURS: &str = "it brings a group to where you may do more with it";
 const BEYOND_YOURS: &str = "you do not hold every permission that it hands on as widely";
-
-/// What makes somebody a manager.
-const ADDING: &str = "membership.add";
 
 /// One verdict a row, for any action but a read.
 pub(crate) fn verdicts(ask: &Ask<'_>, settings: &Settings, write: &Write<'_>) -> Verdicts {
@@ -48,7 +47,8 @@ fn by_user(ask: &Ask<'_>, settings: &Settings, write: &Write<'_>) -> Verdicts {
         answer.give(&write.under(ask, &ask.within(ask.action())), Verdict::allow(BY_ROLE_HERE));
     }
     answer.give(&hand_on::too_much(ask, write, Reach::of), Verdict::deny(BEYOND_YOURS));
-    answer.give(&write.offices_beyond(ask), Verdict::deny(OFFICES_BEYOND_YOURS));
+    answer.give(&offices::beyond(ask, write), Verdict::deny(OFFICES_BEYOND_YOURS));
+    answer.give(&offices::widened(ask, write), Verdict::deny(WIDENS_YOURS));
     answer.finish()
 }
 
@@ -59,7 +59,7 @@ fn by_service(ask: &Ask<'_>, write: &Write<'_>) -> Verdicts {
     }
     let mut answer = write.all(Verdict::allow(BY_ROLE));
     answer.give(&hand_on::too_much(ask, write, Reach::of_workspace), Verdict::deny(BEYOND_YOURS));
-    answer.give(&write.offices_beyond(ask), Verdict::deny(OFFICES_BEYOND_YOURS));
+    answer.give(&offices::beyond(ask, write), Verdict::deny(OFFICES_BEYOND_YOURS));
     answer.finish()
 }
 
@@ -87,16 +87,6 @@ impl<'a> Write<'a> {
             ("invitation", "create") => settings.managers_invite,
             _ => false,
         }
-    }
-
-    /// The rows of people who would come back as managers of groups to which the subject could not add a manager.
-    fn offices_beyond(&self, ask: &Ask<'_>) -> Mask {
-        let Some(change) = self.change.filter(|_| !ask.holds(ADDING)) else { return self.no_row() };
-        let reach = ask.tree().under(&[ask.manages(), &ask.within(ADDING)].concat());
-        parties(change, &["manages"]).fold(self.no_row(), |mask, office| match groups_of(ask, office) {
-            Some(cells) => mask.or(&self.every_row().minus(&self.mask(cells.map(|cell| reach.any(cell))))),
-            None => self.every_row(),
-        })
     }
 
     /// The rows that are, or would come to be, in or below one of `groups`.

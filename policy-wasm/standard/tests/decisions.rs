@@ -32,7 +32,8 @@ Each column is how somebody without any other claim relates to the row (for a cr
 
 Each cell is **no**, **yes**, or **part**: yes, without some fields (`peer_fields_withheld` of peers, quotas of the workspace). Where
 the setting `members_see` matters, the cell names the modes; in all others the answer is *no*. `managers_invite` is on.
-Grants are of a role without permissions: whoever hands on more than they hold is denied, whatever the cell says.
+Grants are of a role without permissions: whoever hands on more than they hold is denied, whatever the cell says. Nor does anybody make a
+manager of a group in which they may not do all that a manager may, or bring a group to where they may do more with it.
 Roles, and everything after grants but invitations into a group, are in no group: only a role in the whole workspace opens them.
 ";
 

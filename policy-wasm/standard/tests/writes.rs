@@ -20,8 +20,9 @@ fn world() -> World {
         .role("viewer", &["user.read"])
         .role("empty", &[])
         .role("restorer", &["user.restore"])
-        .role("appointer", &["user.restore", "membership.add"])
+        .role("appointer", &["user.restore", "user.read", "membership.add", "membership.update", "membership.remove"])
         .person(Person::named("mia").manages("sales"))
+        .person(Person::named("kim").manages("north"))
         .person(Person::named("rex").holds_within("restorer", "west"))
         .person(Person::named("ann").holds_within("appointer", "west").holds_within("appointer", "east"))
         .person(Person::named("max").manages("sales").holds_within("restorer", "west"))
@@ -120,9 +121,31 @@ fn nobody_edits_into_a_role_what_they_do_not_hold() {
         check("edd", &role("viewer"), false);
         check("edd", &Case { action, row: Some("clerk"), after: false, parties: &[] }, false);
     }
+    // What somebody begins with is asked about as `grant.add`, with its limit; who is invited or comes back is asked about at once.
     let create = |parties| Case { action: "user.create", row: None, after: false, parties };
-    check("edd", &create(&[("role", "role", "clerk")]), true);
-    check("edd", &create(&[("role", "role", "viewer")]), false);
+    check("edd", &create(&[("role", "role", "viewer")]), true);
+    let back = |parties| Case { action: "user.restore", row: Some("bob"), after: true, parties };
+    check("rex", &back(&[("role", "role", "restorer")]), false);
+    check("rex", &back(&[("role", "role", "empty")]), true);
+}
+
+#[test]
+fn nobody_makes_a_manager_who_could_do_more_than_they() {
+    for (who, row, fields, allowed) in [
+        ("gil", "kim@north", &["manager"][..], false),
+        ("gil", "bob@north", &[], true),
+        ("mia", "kim@north", &["manager"], true),
+        ("top", "kim@north", &["manager"], true),
+        ("ann", "kim@north", &["manager"], true),
+        ("mia", "eve@east", &["manager"], false),
+    ] {
+        let (world, caller) = (world(), Caller::from(who));
+        let after = Some(world.row::<Standard>(&caller, "membership", row));
+        let rows = Rows { kind: "membership".to_owned(), len: 1, ..Rows::default() };
+        let change = Change { fields: fields.iter().map(|field| (*field).to_owned()).collect(), after, ..Change::default() };
+        let verdict = world.check::<Standard>(caller, "membership.add", &rows, Some(&change)).swap_remove(0);
+        assert_eq!(verdict.allow, allowed, "{who} {row} {fields:?}: {}", verdict.reason);
+    }
 }
 
 #[test]

@@ -146,6 +146,16 @@ fn nobody_brings_back_a_manager_whom_they_could_not_make() {
         stage.done("gil", "restoreUser", json!({ "userId": ned }), "").await;
         assert_eq!(stage.refused("gil", "restoreUser", json!({ "userId": sam })).await, only("FORBIDDEN", "userId"));
         stage.give("gil", &["membership.add"], Some("south")).await;
+        assert_eq!(stage.refused("gil", "restoreUser", json!({ "userId": sam })).await, only("FORBIDDEN", "userId"));
+        // Nor in two steps: with the group.
+        stage.give("gil", &["group.read", "group.restore"], None).await;
+        let south = stage.group("south");
+        stage.done("ada", "deleteGroup", json!({ "groupId": south, "mode": "SUBTREE" }), "").await;
+        stage.done("gil", "restoreUser", json!({ "userId": sam }), "").await;
+        assert_eq!(stage.refused("gil", "restoreGroup", json!({ "groupId": south })).await, only("FORBIDDEN", "groupId"));
+        stage.done("ada", "restoreGroup", json!({ "groupId": south }), "").await;
+        stage.done("ada", "removeUser", json!({ "userId": sam }), "").await;
+        stage.give("gil", &["membership.add", "membership.update", "membership.remove"], Some("south")).await;
         stage.done("gil", "restoreUser", json!({ "userId": sam }), "").await;
         assert_eq!(stage.groups_of(&sam).await, ["south*"]);
     });
@@ -187,5 +197,66 @@ fn a_policy_of_its_own_says_which_attribute_may_change() {
             only("FORBIDDEN", "name")
         );
         stage.done("ada", "removeAttribute", json!({ "name": "house-colour" }), "").await;
+    });
+}
+
+#[test]
+fn nobody_makes_a_manager_who_could_do_more_than_they() {
+    on_stage(async |stage| {
+        let south = stage.group("south");
+        stage.give("hal", &["group.read", "membership.add", "membership.update", "membership.read"], Some("south")).await;
+        let add = |who: &str, manager: bool| json!({ "groupId": south, "members": [{ "userId": stage.user(who), "manager": manager }] });
+        assert_eq!(stage.refused("hal", "addGroupMembers", add("hal", true)).await, only("FORBIDDEN", "members.0"));
+        stage.done("hal", "addGroupMembers", add("hal", false), "").await;
+        assert_eq!(stage.refused("hal", "setGroupManagers", add("hal", true)).await, only("FORBIDDEN", "members.0"));
+        assert_eq!(stage.refused("hal", "setGroupManagers", add("sam", true)).await, only("FORBIDDEN", "members.0"));
+        // Whoever manages above makes managers, and ends it.
+        stage.done("mia", "setGroupManagers", add("sam", true), "").await;
+        stage.done("hal", "setGroupManagers", add("sam", false), "").await;
+    });
+}
+
+#[test]
+fn nobody_moves_a_group_to_where_they_may_do_more_with_it() {
+    on_stage(async |stage| {
+        let (east, sales) = (stage.group("east"), stage.group("sales"));
+        stage.give("hal", &["group.read", "group.move", "group.restore"], None).await;
+        let to = |group: &str, parent: Option<&str>| json!({ "groupId": group, "parentId": parent });
+        // Hal may suspend within sales, and not in the east.
+        assert_eq!(stage.refused("hal", "moveGroup", to(&east, Some(&sales))).await, only("FORBIDDEN", "groupId"));
+        stage.done("hal", "moveGroup", to(&east, Some(&stage.group("support"))), "").await;
+        stage.done("hal", "moveGroup", to(&stage.group("harbour"), Some(&stage.group("south"))), "").await;
+        stage.done("ada", "deleteGroup", json!({ "groupId": east, "mode": "SUBTREE" }), "").await;
+        assert_eq!(stage.refused("hal", "restoreGroup", to(&east, Some(&sales))).await, only("FORBIDDEN", "groupId"));
+        stage.done("hal", "restoreGroup", json!({ "groupId": east }), "").await;
+        // Mia manages sales.
+        stage.give("mia", &["group.read", "group.move"], None).await;
+        assert_eq!(stage.refused("mia", "moveGroup", to(&east, Some(&sales))).await, only("FORBIDDEN", "groupId"));
+        stage.done("ada", "moveGroup", to(&east, Some(&sales)), "").await;
+    });
+}
+
+#[test]
+fn one_user_may_begin_with_what_two_may() {
+    on_stage(async |stage| {
+        let rights = ["user.read", "group.read", "user.create", "membership.add", "grant.add"];
+        stage.give("hal", &rights, Some("sales")).await;
+        stage.give("hal", &["role.read"], None).await;
+        let small = json!({ "name": "Small", "key": "small", "permissions": ["user.read"] });
+        let small = stage.done("ada", "createRole", small, "role { id }").await["role"]["id"].take();
+        let draft = |name: &str, role: &serde_json::Value, within: Option<&str>| {
+            let roles = json!([{ "roleId": role, "withinId": within.map(|group| stage.group(group)) }]);
+            json!({ "userName": name, "groups": [{ "groupId": stage.group("north") }], "roles": roles })
+        };
+        for count in [1, 2] {
+            let users = |role: &serde_json::Value, within: Option<&str>| json!({ "users": (0..count).map(|at| draft(&format!("{count}-{at}"), role, within)).collect::<Vec<_>>() });
+            let granter = json!(stage.role("granter"));
+            for (role, within) in [(&small, None), (&granter, Some("north"))] {
+                let told = stage.refused("hal", "addUsers", users(role, within)).await;
+                let expected: Vec<_> = (0..count).map(|at| ("FORBIDDEN".to_owned(), format!("users.{at}.roles"))).collect();
+                assert_eq!(told, expected, "{count} with {role} in {within:?}");
+            }
+            stage.done("hal", "addUsers", users(&small, Some("north")), "").await;
+        }
     });
 }

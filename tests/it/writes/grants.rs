@@ -1,6 +1,9 @@
 //! Roles and grants.
 
+use std::sync::Arc;
+
 use serde_json::json;
+use tests::host::RULES;
 
 use super::stage::{on_stage, only};
 
@@ -67,5 +70,28 @@ fn a_stale_form_drops_no_role() {
         assert_eq!(stage.roles_of(&ned).await, ["helpdesk@sales", "reader"]);
         stage.done("ada", "replaceGrants", hold(&version().await, json!([])), "").await;
         assert_eq!((stage.roles_of(&ned).await, version().await), (Vec::new(), first), "the same grants are the same version");
+    });
+}
+
+#[test]
+fn a_grant_whose_limit_is_hidden_is_neither_widened_nor_ended() {
+    on_stage(async |stage| {
+        // Gil sees users, roles and grants, and groups within sales only.
+        stage.give("gil", &["user.read", "role.read", "grant.read", "grant.add", "grant.remove", "group.read"], None).await;
+        let sam = stage.user("sam");
+        let grant = json!({ "userId": sam, "roleId": stage.role("reader"), "withinId": stage.group("support") });
+        stage.done("ada", "addGrants", json!({ "grants": [grant] }), "").await;
+        let workspace = stage.world.id.parse().unwrap();
+        let module = stage.host.install(workspace, "rules", Arc::from(RULES)).await;
+        let everything = json!({ "clauses": [[]] });
+        let sees = json!({ "user": everything, "role": everything, "grant": everything, "group": { "clauses": [[{ "test": "mine" }]] } });
+        stage.host.force(workspace, Some(module), sees.to_string()).await;
+        let user = format!("{{ user(by: {{ id: \"{sam}\" }}) {{ grantsVersion grants {{ nodes {{ within {{ id }} limited }} }} }} }}");
+        let shown = stage.query("gil", &user).await["user"].take();
+        assert_eq!(shown["grants"]["nodes"], json!([{ "within": null, "limited": true }]));
+        let replace = json!({ "userId": sam, "expectedVersion": shown["grantsVersion"], "grants": [] });
+        stage.done("gil", "replaceGrants", replace, "").await;
+        stage.host.force(workspace, None, String::new()).await;
+        assert_eq!(stage.roles_of(&sam).await, ["reader@support"]);
     });
 }

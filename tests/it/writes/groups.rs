@@ -300,3 +300,17 @@ fn what_comes_back_may_take_another_key() {
         assert_eq!(stage.members(&south).await, ["sam"]);
     });
 }
+
+#[test]
+fn a_group_gives_its_name_to_one_that_it_lifts() {
+    on_stage(async |stage| {
+        let north = stage.group("north");
+        let twin = stage.done("ada", "createGroup", json!({ "name": "NORTH", "parentId": north, "key": "twin" }), "group { id }").await;
+        stage.done("ada", "deleteGroup", json!({ "groupId": north, "mode": "LIFT" }), "").await;
+        let above = async || parent(stage, twin["group"]["id"].as_str().unwrap()).await["parent"]["key"].take();
+        assert_eq!(above().await, "sales");
+        assert_eq!(stage.refused("ada", "restoreGroup", json!({ "groupId": north })).await[0].0, "TAKEN");
+        stage.done("ada", "restoreGroup", json!({ "groupId": north, "name": "North again" }), "").await;
+        assert_eq!(above().await, "north");
+    });
+}

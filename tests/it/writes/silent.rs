@@ -134,6 +134,12 @@ fn whoever_may_do_nothing_learns_no_rules() {
         let bad = json!([{ "name": "badge", "values": ["x"] }, { "name": "no such", "values": ["y"] }]);
         let (north, ned) = (stage.group("north"), stage.user("ned"));
         let nowhere = "grp_00000000000070008000000000000000";
+        // Ned sees everybody, whoever is gone too, and may do nothing to them.
+        stage.give("ned", &["user.read", "group.read", "role.read", "membership.read"], None).await;
+        let (sam, gone) = (stage.user("sam"), stage.user("ula"));
+        stage.done("ada", "removeUser", json!({ "userId": gone }), "").await;
+        let roles = stage.query("ada", "{ role(by: { key: \"administrator\" }) { id } }").await;
+        let administrator = &roles["role"]["id"];
         for (mutation, input, allowed) in [
             ("addUser", json!({ "user": { "userName": "n", "code": "", "attributes": bad } }), &["INVALID"][..]),
             ("addUser", json!({ "user": { "userName": "n" } }), &["INVALID"]),
@@ -145,6 +151,15 @@ fn whoever_may_do_nothing_learns_no_rules() {
             ("createRole", json!({ "name": "", "permissions": ["no.such"] }), &["INVALID"]),
             ("createToken", json!({ "kind": "SERVICE", "name": "t", "scopes": ["no.such"] }), &["INVALID"]),
             ("defineAttribute", json!({ "name": "no name" }), &["INVALID"]),
+            ("suspendUser", json!({ "userId": gone }), &["IN_RECYCLE_BIN"]),
+            ("removeUsers", json!({ "userIds": [sam, sam, gone] }), &["IN_RECYCLE_BIN", "INVALID"]),
+            ("restoreUser", json!({ "userId": sam }), &["NOT_RESTORABLE"]),
+            ("updateUser", json!({ "userId": gone, "title": "x" }), &["IN_RECYCLE_BIN"]),
+            ("addGroupMembers", json!({ "groupId": north, "members": [{ "userId": gone }] }), &["IN_RECYCLE_BIN"]),
+            ("removeGroupMembers", json!({ "groupId": north, "userIds": [ned, ned] }), &["INVALID", "NOT_FOUND"]),
+            ("addGrants", json!({ "grants": [{ "userId": gone, "roleId": administrator }] }), &["IN_RECYCLE_BIN"]),
+            ("updateRole", json!({ "roleId": administrator, "name": "x" }), &["BUILT_IN"]),
+            ("deleteRole", json!({ "roleId": administrator, "expectedVersion": 9 }), &["BUILT_IN", "STALE"]),
         ] {
             let told: Vec<String> = stage.refused("ned", mutation, input.clone()).await.into_iter().map(|(code, _)| code).collect();
             assert!(told.contains(&"FORBIDDEN".to_owned()), "{mutation} {input}: {told:?}");

@@ -148,7 +148,7 @@ pub enum Change {
         /// As it shall be.
         attribute: AttributeAfter,
     },
-    /// A declaration goes, and with it every value.
+    /// A declaration goes, and its values for good if they may.
     RemoveAttribute {
         /// Its name.
         name: String,
@@ -388,11 +388,7 @@ impl Change {
         match self {
             Self::UpdateUser(user) => user.facts_changed,
             Self::UpdateGroup(group) => group.facts_changed,
-            Self::UpdateWorkspace { .. }
-            | Self::SetCodeRules { .. }
-            | Self::SetQuota(_)
-            | Self::CreateToken { .. }
-            | Self::RevokeToken(_) => false,
+            Self::UpdateWorkspace { .. } | Self::SetQuota(_) | Self::CreateToken { .. } | Self::RevokeToken(_) => false,
             _ => true,
         }
     }

@@ -457,7 +457,11 @@ pub const WRITES: &[WriteDef] = &[
         "the group as it was, by itself; then whatever was deleted with it",
         "of the group: `name`, `key` and `parent`, if it shall have others",
         "the groups where they would be",
-        &[("group", "the parent of each"), ("role", "a party for each role of the grants that come back")],
+        &[
+            ("group", "the parent of each"),
+            ("manages", "with the group by itself: a party for each group that somebody would manage again, at most 256 a call"),
+            ("role", "a party for each role of the grants that come back"),
+        ],
     ),
     write("role.create", NEW, SET, "as it would be, with its permissions", &[]),
     write("role.update", THERE, SET, "as it would be, with its permissions", &[]),

@@ -178,6 +178,14 @@ where b.workspace_id = {}
   and b.deletion_id = {}
 order by b.group_id";
 
+const MANAGED: &str = "
+select distinct b.group_id
+from deleted_memberships b
+where b.workspace_id = {}
+  and b.deletion_id = {}
+  and b.manager = {}
+order by b.group_id";
+
 const GRANTS: &str = "
 select distinct b.user_id, b.role_id, b.within_group_id
 from deleted_grants b
@@ -201,6 +209,8 @@ pub(crate) async fn binned(view: &mut View, deletion: &Deletion) -> Result<Seale
         Deleted::Group(_) => {
             let found = view.fetch(sql!(GROUPS, of, id).fixed()).await?;
             binned.groups = found.iter().map(|row| rows::group_row(&mut row.columns())).collect::<Result<_, _>>()?;
+            let found = view.fetch(sql!(MANAGED, of, id, true).fixed()).await?;
+            binned.managed = found.iter().map(|row| row.only().map(GroupId)).collect::<Result<_, _>>()?;
         }
         Deleted::Role(_) => {
             let found = view.fetch(sql!(ROLE, false, of, id)).await?;

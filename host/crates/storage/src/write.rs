@@ -91,14 +91,16 @@ async fn apply(writer: &mut Writer, change: Change) -> Result<(), Error> {
         Change::UpdateGroup(group) => groups::update(writer, group).await,
         Change::MoveGroup { group, seen, to } => groups::move_to(writer, group, seen, to).await,
         Change::DeleteGroup { group, seen, mode, deletion } => bin::delete_group(writer, group, seen, mode, deletion).await,
-        Change::RestoreGroup { deletion, parent, name, key, .. } => bin::restore_group(writer, deletion, parent, name, key).await,
+        Change::RestoreGroup { group, deletion, parent, name, key } => {
+            bin::restore_group(writer, group, deletion, parent, (name, key)).await
+        }
         Change::AddMemberships(new) => edges::add_memberships(writer, new).await,
         Change::RemoveMemberships(ids) => edges::remove_memberships(writer, &ids).await,
         Change::SetManagers(managers) => edges::set_managers(writer, &managers).await,
         Change::CreateRole(role) => roles::create(writer, &role).await,
         Change::UpdateRole { seen, role } => roles::update(writer, seen, &role).await,
         Change::DeleteRole { role, seen, deletion } => bin::delete_role(writer, role, seen, deletion).await,
-        Change::RestoreRole { deletion, key, .. } => bin::restore_role(writer, deletion, key).await,
+        Change::RestoreRole { role, deletion, key } => bin::restore_role(writer, role, deletion, key).await,
         Change::AddGrants(new) => edges::add_grants(writer, new).await,
         Change::RemoveGrants(ids) => edges::remove_grants(writer, &ids).await,
         Change::DefineAttribute(attribute) => attributes::define(writer, &attribute).await,

@@ -1,6 +1,6 @@
 //! The recycle bin as a list: what the subject could see if it were still there, the latest deletion first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Directory, Sealed, Visible, facts::Planned};
 use crate::{
@@ -139,7 +139,7 @@ async fn live_parents(snapshot: &mut dyn Snapshot, rows: &mut [Group]) -> Result
     let mut parents: Vec<GroupId> = rows.iter().filter_map(|row| row.parent).collect();
     parents.sort_unstable();
     parents.dedup();
-    let live: Vec<GroupId> = snapshot.groups_by_id(&parents).await?.into_iter().map(|row| row.open().id).collect();
+    let live: HashSet<GroupId> = snapshot.groups_by_id(&parents).await?.into_iter().map(|row| row.open().id).collect();
     for row in rows {
         row.parent = row.parent.filter(|parent| live.contains(parent));
     }

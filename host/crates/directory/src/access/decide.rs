@@ -349,7 +349,7 @@ fn known_only(searchable: Searchable, kind: Kind, fields: &[String]) -> Searchab
     }
 }
 
-/// Whether the subject holds every permission everywhere, as the host itself must know for the lock-out guard and break glass.
+/// Whether it is the key of the built-in role that holds every permission, which the host itself must know for break glass.
 pub(super) fn is_administrator(key: &str) -> bool {
     key == Role::ADMINISTRATOR
 }

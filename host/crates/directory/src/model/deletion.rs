@@ -53,6 +53,8 @@ pub struct Deletion {
 pub struct Binned {
     /// The deleted groups, as they were, parents before children.
     pub groups: Vec<Group>,
+    /// Those of these groups that somebody would manage again.
+    pub managed: Vec<GroupId>,
     /// The deleted role, as it was.
     pub role: Option<Role>,
     /// For a user: the groups, still there, in which it was, and whether it managed them.

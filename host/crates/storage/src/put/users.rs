@@ -121,18 +121,44 @@ from users
 where workspace_id = {}
   and id {}";
 
-/// Null is equal to nothing: what somebody does not have is no reason to look through everybody else who does not have it.
-/// The constants are those of the indexes.
+/// Each rule by its own index, so that nobody looks through all users. Null is equal to nothing: what somebody does not have, nobody
+/// has taken. The numbers are positions in [`RULES`].
 const TAKEN: &str = "
-select account_id = {}, user_name_key = {}, coalesce(email_key = {} and code_key = {}, false), coalesce(external_id_key = {}, false)
+select '0' as rule
 from users
 where workspace_id = {}
+  and user_name_key = {}
   and id <> {}
   and status <> 'deleted'
-  and (account_id = {}
-    or user_name_key = {}
-    or (email_key = {} and code_key = {} and email_key <> '1')
-    or (external_id_key = {} and external_id_key <> '1'))";
+union all
+select '1'
+from users
+where workspace_id = {}
+  and email_key = {}
+  and code_key = {}
+  and email_key <> '1'
+  and id <> {}
+  and status <> 'deleted'
+union all
+select '2'
+from users
+where workspace_id = {}
+  and external_id_key = {}
+  and external_id_key <> '1'
+  and id <> {}
+  and status <> 'deleted'
+union all
+select '3'
+from users
+where account_id = {}
+  and workspace_id = {}
+  and id <> {}
+  and status <> 'deleted'
+order by rule
+limit 1";
+
+/// The account comes last: most follow from the address, which says more.
+const RULES: [Unique; 4] = [Unique::UserName, Unique::Email, Unique::ExternalId, Unique::Account];
 
 /// The first of these users that [`add`] left out, and the rule that kept it out.
 pub(crate) async fn kept_out(tx: &mut Tx, of: WorkspaceId, users: &[New]) -> Result<Option<(usize, Unique)>, Error> {
@@ -146,24 +172,12 @@ pub(crate) async fn kept_out(tx: &mut Tx, of: WorkspaceId, users: &[New]) -> Res
 pub(crate) async fn broken(tx: &mut Tx, of: WorkspaceId, id: UserId, account: AccountId, user: &User) -> Result<Unique, Error> {
     let stored = |which| key(user.text(which));
     let assigned = |which| user.text(which).map(|_| stored(which));
-    let (name, email) = (stored(UserText::UserName), assigned(UserText::Email));
-    let (code, external) = (stored(UserText::Code), assigned(UserText::ExternalId));
-    let taken =
-        sql!(TAKEN, account.0, name.clone(), email.clone(), code.clone(), external.clone(), of, id, account.0, name, email, code, external);
-    for row in tx.fetch(taken).await? {
-        let mut columns = row.columns();
-        let account: bool = columns.take()?;
-        for broken in [Unique::UserName, Unique::Email, Unique::ExternalId] {
-            if columns.take::<bool>()? {
-                return Ok(broken);
-            }
-        }
-        // Last: most accounts follow from the address, which says more.
-        if account {
-            return Ok(Unique::Account);
-        }
-    }
-    Ok(Unique::Other)
+    let (name, code) = (stored(UserText::UserName), stored(UserText::Code));
+    let (email, external) = (assigned(UserText::Email), assigned(UserText::ExternalId));
+    let taken = sql!(TAKEN, of, name, id, of, email, code, id, of, external, id, account.0, of, id);
+    let found = tx.fetch(taken).await?;
+    let rule: Option<String> = found.first().map(Row::only).transpose()?;
+    Ok(rule.and_then(|rule| RULES.get(rule.parse::<usize>().ok()?)).copied().unwrap_or(Unique::Other))
 }
 
 const UPDATE: &str = "

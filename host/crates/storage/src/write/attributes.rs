@@ -38,8 +38,14 @@ pub(super) async fn define(writer: &mut Writer, attribute: &AttributeAfter) -> R
     if writer.tx.execute(insert).await? == 0 {
         return Err(Error::Taken(format!("the attribute `{name}`")));
     }
-    check_values(writer, attribute).await
+    check_values(writer, attribute, *required).await
 }
+
+const REQUIRED: &str = "
+select required
+from attribute_definitions
+where workspace_id = {}
+  and name = {}";
 
 const UPDATE: &str = "
 update attribute_definitions
@@ -56,11 +62,14 @@ where workspace_id = {}
 /// Changes a declaration, if the values that are there fit it.
 pub(super) async fn update(writer: &mut Writer, seen: Version, attribute: &AttributeAfter) -> Result<(), Error> {
     let AttributeAfter { name, type_, required, unique, multivalued, searchable } = attribute;
+    let found = writer.tx.fetch(sql!(REQUIRED, writer.of, name.clone())).await?;
+    let was_required: bool = found.first().map_or(Ok(false), Row::only)?;
     let update = sql!(UPDATE, type_.name().to_owned(), *required, *unique, *multivalued, *searchable, writer.of, name.clone(), seen.0);
     if writer.tx.execute(update).await? == 0 {
         return Err(super::stale());
     }
-    check_values(writer, attribute).await
+    // Whoever came back from the recycle bin since may lack what is required, which is no reason against another change.
+    check_values(writer, attribute, *required && !was_required).await
 }
 
 /// How a database reads the column `attributes`, which holds JSON: `[["name", ["value", ...]], ...]`. The two have no name in common.
@@ -187,11 +196,11 @@ having count(*) > 1
 limit 1";
 
 /// Refuses a declaration that values which are there do not fit. Whose they are is not said.
-async fn check_values(writer: &mut Writer, attribute: &AttributeAfter) -> Result<(), Error> {
+async fn check_values(writer: &mut Writer, attribute: &AttributeAfter, becomes_required: bool) -> Result<(), Error> {
     let (of, name) = (writer.of, &attribute.name);
     check_given(writer, attribute).await?;
     let checks = [
-        (attribute.required, WITHOUT, "there are users without a value; give them one first, or do not require it"),
+        (becomes_required, WITHOUT, "there are users without a value; give them one first, or do not require it"),
         (attribute.unique, SHARED, "there are users who share a value; correct them first, or do not make it unique"),
     ];
     for (asked, statement, why) in checks {

@@ -94,17 +94,49 @@ from group_closure a
 cross join group_closure b
 where a.workspace_id = {}
   and a.group_id = {}
+  and a.ancestor_id {}
   and b.workspace_id = {}
   and b.ancestor_id = {}
 order by a.ancestor_id, b.group_id";
 
-/// Hangs a group, with everything below it, from the groups `above` it to another parent.
-pub(super) async fn rehang(tx: &mut Tx, of: WorkspaceId, group: GroupId, above: &[GroupId], parent: Option<GroupId>) -> Result<(), Error> {
-    if !above.is_empty() {
-        tx.execute(sql!(DETACH, of, among(above.iter().map(|id| id.0)), of, group)).await?;
+const SINK: &str = "
+update group_closure
+set distance = distance + {}
+where workspace_id = {}
+  and ancestor_id {}
+  and group_id in (
+    select c.group_id
+    from group_closure c
+    where c.workspace_id = {}
+      and c.ancestor_id = {}
+  )";
+
+/// What is above a group, once it hangs elsewhere.
+pub(super) struct Above {
+    /// No longer above it.
+    pub(super) leaving: Vec<GroupId>,
+    /// Above it as before, but so many levels further.
+    pub(super) staying: (Vec<GroupId>, i64),
+    /// Above it from now on: of the new parent and what is above that.
+    pub(super) joining: Vec<GroupId>,
+    /// The new parent.
+    pub(super) parent: Option<GroupId>,
+}
+
+/// Hangs a group, with everything below it, elsewhere. Rows of what stays above are left alone, or moved by a number of levels.
+pub(super) async fn rehang(tx: &mut Tx, of: WorkspaceId, group: GroupId, above: &Above) -> Result<(), Error> {
+    let ids = |groups: &[GroupId]| among(groups.iter().map(|id| id.0));
+    let Above { leaving, staying: (staying, levels), joining, parent } = above;
+    if !leaving.is_empty() {
+        tx.execute(sql!(DETACH, of, ids(leaving), of, group)).await?;
     }
-    if let Some(parent) = parent {
-        tx.execute(sql!(ATTACH, of, of, parent, of, group)).await?;
+    if !staying.is_empty() && *levels != 0 {
+        tx.execute(sql!(SINK, *levels, of, ids(staying), of, group)).await?;
+    }
+    if let Some(parent) = parent
+        && !joining.is_empty()
+    {
+        tx.execute(sql!(ATTACH, of, of, *parent, ids(joining), of, group)).await?;
     }
     Ok(())
 }

@@ -8,7 +8,11 @@ use directory::{
     model::Version,
 };
 
-use super::{Versioned, Writer, closure, effective};
+use super::{
+    Versioned, Writer,
+    closure::{self, Above},
+    effective,
+};
 use crate::{
     exec::Row,
     put::{
@@ -126,5 +130,7 @@ pub(super) async fn rehang(writer: &mut Writer, group: GroupId, to: Option<Group
     }
     effective::leave(&mut writer.tx, of, group, &leaving).await?;
     effective::join(&mut writer.tx, of, group, &joining).await?;
-    closure::rehang(&mut writer.tx, of, group, &before, to).await
+    let staying = before.into_iter().filter(|id| after.contains(id)).collect();
+    let above = Above { leaving, staying: (staying, depth - from), joining, parent: to };
+    closure::rehang(&mut writer.tx, of, group, &above).await
 }

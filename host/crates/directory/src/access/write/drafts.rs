@@ -252,6 +252,7 @@ fn check_texts(draft: &UserDraft, at: &str, world: &World, problems: &mut Proble
             problems.add(&format!("{at}.userName"), Error::Invalid(message));
         }
         let derived = default_user_name(&texts);
+        let derived = derived.and_then(|name| problems.keep(&format!("{at}.userName"), check::name(&name)));
         set(&mut texts, UserText::UserName, derived);
         fields.push(UserText::UserName.field().to_owned());
     }

@@ -1,12 +1,12 @@
 //! Grants: added, removed, replaced.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
 use super::{
     Plan, Planning,
-    targets::{Problems, bulk, once},
+    targets::{Found, Problems, bulk, once},
 };
 use crate::access::{
     Directory,
@@ -14,7 +14,7 @@ use crate::access::{
     list::Ask,
 };
 use crate::{
-    Error, Refusal, Rule,
+    Error, Problem, Refusal, Rule,
     change::{Change, NewGrant},
     ids::{GrantId, GroupId, RoleId, UserId},
     limits::LEVEL_ROWS,
@@ -74,17 +74,18 @@ impl Directory {
     pub(super) async fn plan_add_grants(&self, asked: &AddGrants, ids: &mut dyn IdSource) -> Planning {
         bulk("grants", asked.grants.len())?;
         let mut problems = Problems::default();
-        let (new, roles) = self.check_grants(&asked.grants, "grants", ids, &mut problems).await?;
-        problems.so_far()?;
-        let at = |position: usize| format!("grants.{position}");
-        self.permit_grants(&new, &roles, &Planned::default(), &at, &mut problems).await?;
-        problems.none()?;
+        let (found, roles) = self.check_grants(&asked.grants, "grants", ids, &mut problems).await?;
+        let new = &found.rows;
+        let mut refused = Problems::default();
+        self.permit_grants(new, &roles, &Planned::default(), &|row| found.at("grants", row), &mut refused).await?;
+        problems.judged(refused)?;
         let mut users: Vec<UserId> = new.iter().map(|grant| grant.user).collect();
         users.sort_unstable();
         users.dedup();
-        let stored = self.grants_of(&users).await?;
-        let known = |grant: &NewGrant| stored.iter().find(|old| (old.user, old.role, old.within) == (grant.user, grant.role, grant.within));
-        let answer = new.iter().map(|grant| known(grant).map_or(grant.id.0, |stored| stored.id.0)).collect();
+        let stored: HashMap<_, GrantId> =
+            self.grants_of(&users).await?.into_iter().map(|old| ((old.user, old.role, old.within), old.id)).collect();
+        let known = |grant: &NewGrant| stored.get(&(grant.user, grant.role, grant.within));
+        let answer = new.iter().map(|grant| known(grant).map_or(grant.id.0, |stored| stored.0)).collect();
         let new: Vec<NewGrant> = new.iter().filter(|grant| known(grant).is_none()).copied().collect();
         if new.is_empty() {
             return Ok(Plan::nothing(answer));
@@ -92,32 +93,32 @@ impl Directory {
         Ok(Plan::of(Change::AddGrants(new), answer))
     }
 
+    /// The grants to be, of those whose every end is seen, with their roles.
     async fn check_grants(
         &self,
         drafts: &[GrantDraft],
         list: &str,
         ids: &mut dyn IdSource,
         problems: &mut Problems,
-    ) -> Result<(Vec<NewGrant>, HashMap<RoleId, Role>), Refusal> {
+    ) -> Result<(Found<NewGrant>, HashMap<RoleId, Role>), Refusal> {
         let users: Vec<UserId> = drafts.iter().map(|draft| draft.user).collect();
-        self.live_users(&users, |position| format!("{list}.{position}.userId"), problems).await?;
+        let users = self.seen_users(&users, |position| format!("{list}.{position}.userId"), problems).await?;
+        let users: HashSet<UserId> = users.rows.iter().map(|user| user.id).collect();
         let roles: Vec<_> = drafts.iter().enumerate().map(|(at, draft)| (draft.role, format!("{list}.{at}.roleId"))).collect();
         let roles = self.seen_roles(&roles, problems).await?;
         let groups = drafts.iter().enumerate().filter_map(|(at, draft)| Some((draft.within?, format!("{list}.{at}.withinId"))));
-        self.seen_groups(&groups.collect::<Vec<_>>(), problems).await?;
+        let groups = self.seen_groups(&groups.collect::<Vec<_>>(), problems).await?;
+        let mut new = Found::default();
         for (position, draft) in drafts.iter().enumerate() {
+            let GrantDraft { user, role, within } = *draft;
             if drafts.iter().take(position).any(|before| before == draft) {
                 problems.add(&format!("{list}.{position}"), Error::Invalid("the grant stands twice; leave one out".to_owned()));
             }
+            if users.contains(&user) && roles.contains_key(&role) && within.is_none_or(|group| groups.contains_key(&group)) {
+                new.push(position, NewGrant { id: GrantId(ids.next_id()), user, role, within, provenance: Provenance::Manual });
+            }
         }
-        let new = drafts.iter().map(|draft| NewGrant {
-            id: GrantId(ids.next_id()),
-            user: draft.user,
-            role: draft.role,
-            within: draft.within,
-            provenance: Provenance::Manual,
-        });
-        Ok((new.collect(), roles))
+        Ok((new, roles))
     }
 
     /// See [`RemoveGrants`].
@@ -132,22 +133,28 @@ impl Directory {
         let users = self.targets::<crate::model::User>(&users).await?;
         let roles: Vec<Uuid> = rows.iter().map(|row| row.as_ref().map_or(Uuid::nil(), |row| row.role.0)).collect();
         let roles = self.targets::<Role>(&roles).await?;
-        let mut seen = Vec::with_capacity(rows.len());
+        let mut found = Found::default();
         for (position, (id, row)) in asked.grants.iter().zip(rows).enumerate() {
             let ends = users.get(position).is_some_and(Option::is_some) && roles.get(position).is_some_and(Option::is_some);
             match row.filter(|_| ends) {
-                Some(row) => seen.push(row),
+                Some(row) => found.push(position, row),
                 None => problems.add(&at(position), Error::NotFound(format!("grant `{id}`"))),
             }
         }
-        problems.so_far()?;
-        self.permit_removal(&seen, &at, &mut problems).await?;
-        problems.none()?;
+        let mut refused = Problems::default();
+        self.permit_removal(&found.rows, &|row| found.at("grantIds", row), &mut problems, &mut refused).await?;
+        problems.judged(refused)?;
         Ok(Plan::of(Change::RemoveGrants(asked.grants.clone()), raw))
     }
 
-    /// Asks the policy about grants that shall end; nobody ends their own administration.
-    async fn permit_removal(&self, rows: &[Grant], at: &(dyn Fn(usize) -> String + Sync), problems: &mut Problems) -> Result<(), Refusal> {
+    /// Asks the policy about grants that shall end, and notes a problem where somebody would end their own administration.
+    async fn permit_removal(
+        &self,
+        rows: &[Grant],
+        at: &(dyn Fn(usize) -> String + Sync),
+        problems: &mut Problems,
+        refused: &mut Problems,
+    ) -> Result<(), Refusal> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -174,7 +181,7 @@ impl Directory {
             parties.push(("within", RowSet::Groups(&within)));
         }
         let deed = Deed { rows: Some(RowSet::Grants(rows)), fields: &[], after: None, parties, planned: &planned };
-        self.permit("grant.remove", Kind::Grant, &deed, at, problems).await?;
+        self.permit("grant.remove", Kind::Grant, &deed, at, refused).await?;
         Ok(())
     }
 
@@ -183,30 +190,33 @@ impl Directory {
         if asked.grants.len() > crate::limits::BULK {
             bulk("grants", asked.grants.len())?;
         }
-        let user = self.live_user(asked.user, "userId").await?;
         let mut problems = Problems::default();
+        let user = self.seen_user(asked.user, "userId", &mut problems).await?;
         let window = Window { rows: LEVEL_ROWS, ..Window::default() };
         let ask = Ask { among: AmongGrants::OfUsers(vec![user.id]), filter: None, order: Order::default(), window };
         let seen: Vec<GrantId> = self.list_grants(ask).await?.into_iter().flat_map(|page| page.rows).map(|(_, grant)| grant.id).collect();
         if grants_version(seen.iter().copied()) != asked.expected {
-            problems.add("expectedVersion", Error::Stale(format!("what user `{}` holds", user.id)));
-            return Err(problems.none().err().unwrap_or_else(|| Error::Stale("the grants".to_owned()).into()));
+            return Err(Problem::at("expectedVersion", Error::Stale(format!("what user `{}` holds", user.id))).into());
         }
         let raw: Vec<Uuid> = seen.iter().map(|id| id.0).collect();
         let stored: Vec<Grant> = self.targets::<Grant>(&raw).await?.into_iter().flatten().collect();
         let wanted = |grant: &Grant| asked.grants.contains(&(grant.role, grant.within));
-        let gone: Vec<Grant> = stored.iter().filter(|grant| !wanted(grant)).cloned().collect();
+        // Whoever does not see the limit of a grant could not name it to keep it, so that it stays.
+        let limits: Vec<Uuid> = stored.iter().filter_map(|grant| grant.within.map(|group| group.0)).collect();
+        let limits: HashSet<GroupId> = self.targets::<Group>(&limits).await?.into_iter().flatten().map(|group| group.id).collect();
+        let named = |grant: &Grant| grant.within.is_none_or(|group| limits.contains(&group));
+        let gone: Vec<Grant> = stored.iter().filter(|grant| named(grant) && !wanted(grant)).cloned().collect();
         let drafts: Vec<GrantDraft> =
             asked.grants.iter().map(|(role, within)| GrantDraft { user: user.id, role: *role, within: *within }).collect();
-        let (new, roles) = self.check_grants(&drafts, "grants", ids, &mut problems).await?;
-        problems.so_far()?;
+        let (found, roles) = self.check_grants(&drafts, "grants", ids, &mut problems).await?;
         let there = |grant: &NewGrant| stored.iter().any(|old| (old.role, old.within) == (grant.role, grant.within));
-        let new: Vec<NewGrant> = new.into_iter().filter(|grant| !there(grant)).collect();
+        let new: Vec<NewGrant> = found.rows.into_iter().filter(|grant| !there(grant)).collect();
         let place = |grant: &NewGrant| asked.grants.iter().position(|wanted| *wanted == (grant.role, grant.within)).unwrap_or_default();
         let at = |position: usize| new.get(position).map_or_else(|| "grants".to_owned(), |grant| format!("grants.{}", place(grant)));
-        self.permit_grants(&new, &roles, &Planned::default(), &at, &mut problems).await?;
-        self.permit_removal(&gone, &|_| "grants".to_owned(), &mut problems).await?;
-        problems.none()?;
+        let mut refused = Problems::default();
+        self.permit_grants(&new, &roles, &Planned::default(), &at, &mut refused).await?;
+        self.permit_removal(&gone, &|_| "grants".to_owned(), &mut problems, &mut refused).await?;
+        problems.judged(refused)?;
         let mut changes = Vec::new();
         // What is added comes first, so that an administrator who changes hands is never missing.
         changes.extend((!new.is_empty()).then_some(Change::AddGrants(new)));

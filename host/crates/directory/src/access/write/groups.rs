@@ -116,7 +116,7 @@ impl Directory {
         let attributes = check::attributes(&Vec::new(), &asked.attributes, &declared, &format!("{at}attributes"), &mut problems.0);
         let mut fields = vec!["name".to_owned()];
         fields.extend(asked.key.as_ref().map(|_| "key".to_owned()));
-        fields.extend(description.as_ref().map(|_| "description".to_owned()));
+        fields.extend(asked.description.as_ref().map(|_| "description".to_owned()));
         fields.extend(asked.attributes.iter().map(|(name, _)| format!("attributes.{name}")));
         let row = Group {
             id,
@@ -206,9 +206,9 @@ impl Directory {
         let to = self.place(asked.to, "parentId").await?;
         let mut problems = Problems::default();
         expect(&mut problems, &format!("group `{}`", asked.group), asked.expected, before.version);
-        problems.so_far()?;
-        self.permit_move(std::slice::from_ref(&before), &to, |_| "groupId".to_owned(), &mut problems).await?;
-        problems.none()?;
+        let mut refused = Problems::default();
+        self.permit_move(std::slice::from_ref(&before), &to, |_| "groupId".to_owned(), &mut refused).await?;
+        problems.judged(refused)?;
         let answer = vec![before.id.0];
         if before.parent == asked.to {
             return Ok(Plan::nothing(answer));
@@ -249,17 +249,16 @@ impl Directory {
         let group = self.seen_group(asked.group, "groupId").await?;
         let mut problems = Problems::default();
         expect(&mut problems, &format!("group `{}`", asked.group), asked.expected, group.version);
-        problems.so_far()?;
-        let rows = match asked.mode {
-            DeleteMode::Empty | DeleteMode::Lift => vec![group.clone()],
-            DeleteMode::Subtree => self.whole_subtree(group.id).await?,
-        };
-        self.permit_deletion(&rows, &mut problems).await?;
-        problems.so_far()?;
-        if asked.mode == DeleteMode::Lift {
-            self.permit_lift(&group, &mut problems).await?;
+        let mut refused = Problems::default();
+        self.permit_deletion(std::slice::from_ref(&group), &mut refused).await?;
+        problems.judged(refused)?;
+        let mut refused = Problems::default();
+        match asked.mode {
+            DeleteMode::Empty => {}
+            DeleteMode::Lift => self.permit_lift(&group, &mut refused).await?,
+            DeleteMode::Subtree => self.permit_deletion(&self.whole_subtree(group.id).await?, &mut refused).await?,
         }
-        problems.none()?;
+        refused.none()?;
         let deletion = DeletionId(ids.next_id());
         let change = Change::DeleteGroup { group: group.id, seen: group.version, mode: asked.mode, deletion };
         Ok(Plan::of(change, vec![group.id.0]))
@@ -367,10 +366,13 @@ impl Directory {
         root.name = name.map_or(root.name, Field::Shown);
         root.key = key.map_or(root.key, Field::Shown);
         let set = [(asked.name.is_some(), "name"), (asked.key.is_some(), "key"), (root.parent != target.parent, "parent")];
-        let roles: Vec<Uuid> = binned.grants.iter().map(|(_, role, _)| role.0).collect();
+        let mut roles: Vec<Uuid> = binned.grants.iter().map(|(_, role, _)| role.0).collect();
+        roles.sort_unstable();
+        roles.dedup();
         let back = Back {
             fields: set.into_iter().filter(|(set, _)| *set).map(|(_, field)| field.to_owned()).collect(),
             roles: self.stored_roles(&roles).await?,
+            managed: binned.managed,
             was,
         };
         let mut refused = Problems::default();
@@ -421,25 +423,30 @@ impl Directory {
         let planned = Planned { groups: after.clone(), ..Planned::default() };
         let by_id: HashMap<GroupId, &Group> = after.iter().map(|row| (row.id, row)).collect();
         let parent = |row: &Group| if row.id == root.id { Some(place) } else { row.parent.and_then(|parent| by_id.get(&parent).copied()) };
-        let (first, rest): (Vec<usize>, Vec<usize>) = (0..after.len()).partition(|at| after.get(*at).is_some_and(|row| row.id == root.id));
-        let pick = |rows: &[Group], at: &[usize]| -> Vec<Group> { at.iter().filter_map(|at| rows.get(*at).cloned()).collect() };
-        for (fields, chunk) in
-            std::iter::once((back.fields.as_slice(), first.as_slice())).chain(rest.chunks(CHECK_ROWS).map(|chunk| (&[][..], chunk)))
-        {
-            let (rows, after) = (pick(&back.was, chunk), pick(&after, chunk));
+        let managed: Vec<Group> = back.managed.iter().filter_map(|id| by_id.get(id).copied().cloned()).collect();
+        let pairs: Vec<(&Group, &Group)> = back.was.iter().zip(&after).collect();
+        let (first, rest): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(row, _)| row.id == root.id);
+        // What comes back to people is told with the root, so many at a time; with every group, where it comes back to.
+        let mut calls: Vec<Part<'_>> =
+            managed.chunks(OFFICES).map(|managed| Part { fields: &back.fields, rows: &first, managed }).collect();
+        if calls.is_empty() {
+            calls.push(Part { fields: &back.fields, rows: &first, managed: &[] });
+        }
+        calls.extend(rest.chunks(CHECK_ROWS).map(|rows| Part { fields: &[], rows, managed: &[] }));
+        for Part { fields, rows, managed } in calls {
+            let (rows, after): (Vec<Group>, Vec<Group>) = rows.iter().map(|(row, after)| ((*row).clone(), (*after).clone())).unzip();
             let places: Vec<Group> = after.iter().map(|row| parent(row).cloned().unwrap_or_else(Group::top)).collect();
             let mut parties = vec![("group", RowSet::Groups(&places))];
+            parties.extend(managed.iter().map(|group| ("manages", RowSet::Groups(std::slice::from_ref(group)))));
             parties.extend(back.roles.iter().map(|role| ("role", RowSet::Roles(std::slice::from_ref(role)))));
             let deed = Deed { rows: Some(RowSet::Groups(&rows)), fields, after: Some(RowSet::Groups(&after)), parties, planned: &planned };
             let decisions = self.decide_deed("group.restore", Kind::Group, &deed).await?;
-            let Some((row, error)) =
-                rows.iter().zip(&decisions).find_map(|(row, said)| Some((row, refused("group.restore", said, fields)?)))
-            else {
-                continue;
-            };
-            let error = if row.id == root.id { error } else { self.of_one_below(row, &planned, error).await? };
-            problems.add("groupId", error);
-            break;
+            let first = rows.iter().zip(&decisions).find_map(|(row, said)| Some((row, refused("group.restore", said, fields)?)));
+            if let Some((row, error)) = first {
+                let error = if row.id == root.id { error } else { self.of_one_below(row, &planned, error).await? };
+                problems.add("groupId", error);
+                break;
+            }
         }
         Ok(())
     }
@@ -461,6 +468,16 @@ impl Directory {
 /// Why something is refused that would tell of what can not be seen.
 const BELOW_AND_HIDDEN: &str = "something below it that you can not see";
 
+/// Groups that somebody would manage again, in one call.
+const OFFICES: usize = 256;
+
+/// What one call is about: groups as they were and as they would be.
+struct Part<'a> {
+    fields: &'a [String],
+    rows: &'a [(&'a Group, &'a Group)],
+    managed: &'a [Group],
+}
+
 /// Groups that come back, and what a decision about them rests on wherever they go.
 struct Back {
     /// The groups in the places that they had, parents before children.
@@ -469,6 +486,8 @@ struct Back {
     fields: Vec<String>,
     /// The roles that come back to somebody with them.
     roles: Vec<Role>,
+    /// Those of the groups that somebody would manage again.
+    managed: Vec<GroupId>,
 }
 
 impl Back {

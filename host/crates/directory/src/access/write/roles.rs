@@ -79,7 +79,7 @@ impl Directory {
         let permissions = check_permissions(&asked.permissions, &mut problems);
         let mut fields = vec!["name".to_owned(), "permissions".to_owned()];
         fields.extend(asked.key.as_ref().map(|_| "key".to_owned()));
-        fields.extend(description.as_ref().map(|_| "description".to_owned()));
+        fields.extend(asked.description.as_ref().map(|_| "description".to_owned()));
         let after = Role {
             id,
             key: Field::Shown(key.clone()),
@@ -107,24 +107,22 @@ impl Directory {
         Ok(Plan::of(Change::CreateRole(NewRole { id, key, name, description, permissions }), vec![id.0]))
     }
 
-    /// A role of the workspace's own that the subject sees.
-    async fn own_role(&self, id: RoleId, expected: Option<i64>) -> Result<Role, Refusal> {
+    /// A role that the subject sees; there is a problem unless it is the workspace's own.
+    async fn own_role(&self, id: RoleId, expected: Option<i64>, problems: &mut Problems) -> Result<Role, Refusal> {
         let found = self.targets::<Role>(&[id.0]).await?.into_iter().flatten().next();
         let role = found.ok_or_else(|| Problem::at("roleId", Error::NotFound(format!("role `{id}`"))))?;
-        let mut problems = Problems::default();
-        expect(&mut problems, &format!("role `{id}`"), expected, role.version);
+        expect(problems, &format!("role `{id}`"), expected, role.version);
         if role.builtin == Field::Shown(true) {
             let message = "the role is built in and never changes; make one of your own".to_owned();
             problems.add("roleId", Error::Broken { rule: Rule::BuiltIn, message });
         }
-        problems.none()?;
         Ok(role)
     }
 
     /// See [`UpdateRole`].
     pub(super) async fn plan_update_role(&self, asked: &UpdateRole) -> Planning {
-        let before = self.own_role(asked.role, asked.expected).await?;
         let mut problems = Problems::default();
+        let before = self.own_role(asked.role, asked.expected, &mut problems).await?;
         let mut after = before.clone();
         let mut fields = Vec::new();
         if let Some(name) = &asked.name {
@@ -167,13 +165,13 @@ impl Directory {
 
     /// See [`DeleteRole`].
     pub(super) async fn plan_delete_role(&self, asked: &DeleteRole, ids: &mut dyn IdSource) -> Planning {
-        let role = self.own_role(asked.role, asked.expected).await?;
+        let (mut problems, mut refused) = (Problems::default(), Problems::default());
+        let role = self.own_role(asked.role, asked.expected, &mut problems).await?;
         let planned = Planned::default();
-        let mut problems = Problems::default();
         let rows = RowSet::Roles(std::slice::from_ref(&role));
         let deed = Deed { rows: Some(rows), fields: &[], after: None, parties: Vec::new(), planned: &planned };
-        self.permit("role.delete", Kind::Role, &deed, |_| "roleId".to_owned(), &mut problems).await?;
-        problems.none()?;
+        self.permit("role.delete", Kind::Role, &deed, |_| "roleId".to_owned(), &mut refused).await?;
+        problems.judged(refused)?;
         let change = Change::DeleteRole { role: role.id, seen: role.version, deletion: DeletionId(ids.next_id()) };
         Ok(Plan::of(change, vec![role.id.0]))
     }

@@ -51,10 +51,33 @@ impl Problems {
         }
         self.none()
     }
+}
 
-    /// The same as [`Self::none`], going on afterwards.
-    pub(super) fn so_far(&mut self) -> Result<(), Refusal> {
-        std::mem::take(self).none()
+/// Rows that were found of those that the input names, in its order.
+#[derive(Debug)]
+pub(super) struct Found<R> {
+    /// The rows.
+    pub(super) rows: Vec<R>,
+    /// The position in the input of each.
+    places: Vec<usize>,
+}
+
+impl<R> Default for Found<R> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), places: Vec::new() }
+    }
+}
+
+impl<R> Found<R> {
+    /// Takes in the row that stands at a position of the input.
+    pub(super) fn push(&mut self, position: usize, row: R) {
+        self.rows.push(row);
+        self.places.push(position);
+    }
+
+    /// Where in the input a row stands: `list.3`.
+    pub(super) fn at(&self, list: &str, row: usize) -> String {
+        self.places.get(row).map_or_else(|| list.to_owned(), |position| format!("{list}.{position}"))
     }
 }
 
@@ -102,35 +125,34 @@ impl Directory {
         Ok(ids.iter().map(|id| seen.get(id).cloned()).collect())
     }
 
-    /// Users who can be changed: seen, and not in the recycle bin.
-    pub(super) async fn live_users(
+    /// Users that the subject sees. To be in the recycle bin is a problem that the policy is asked before: not everybody who sees a user
+    /// sees its status.
+    pub(super) async fn seen_users(
         &self,
         ids: &[UserId],
         at: impl Fn(usize) -> String,
         problems: &mut Problems,
-    ) -> Result<Vec<Option<User>>, Error> {
+    ) -> Result<Found<User>, Error> {
         let raw: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        let mut users = self.targets::<User>(&raw).await?;
-        for (position, (id, user)) in ids.iter().zip(&mut users).enumerate() {
-            match user {
-                None => problems.add(&at(position), Error::NotFound(format!("user `{id}`"))),
-                Some(found) if found.status == Field::Shown(Status::Deleted) => {
-                    let message = format!("user `{id}` is in the recycle bin; restore it first");
-                    problems.add(&at(position), Error::Broken { rule: Rule::InBin, message });
-                    *user = None;
-                }
-                Some(_) => {}
+        let mut found = Found::default();
+        for (position, (id, user)) in ids.iter().zip(self.targets::<User>(&raw).await?).enumerate() {
+            let Some(user) = user else {
+                problems.add(&at(position), Error::NotFound(format!("user `{id}`")));
+                continue;
+            };
+            if user.status == Field::Shown(Status::Deleted) {
+                let message = format!("user `{id}` is in the recycle bin; restore it first");
+                problems.add(&at(position), Error::Broken { rule: Rule::InBin, message });
             }
+            found.push(position, user);
         }
-        Ok(users)
+        Ok(found)
     }
 
     /// One such user.
-    pub(super) async fn live_user(&self, id: UserId, at: &str) -> Result<User, Refusal> {
-        let mut problems = Problems::default();
-        let found = self.live_users(&[id], |_| at.to_owned(), &mut problems).await?;
-        problems.none()?;
-        found.into_iter().flatten().next().ok_or_else(|| Problem::at(at, Error::NotFound(format!("user `{id}`"))).into())
+    pub(super) async fn seen_user(&self, id: UserId, at: &str, problems: &mut Problems) -> Result<User, Refusal> {
+        let found = self.seen_users(&[id], |_| at.to_owned(), problems).await?;
+        found.rows.into_iter().next().ok_or_else(|| Problem::at(at, Error::NotFound(format!("user `{id}`"))).into())
     }
 
     /// A group that the subject sees.

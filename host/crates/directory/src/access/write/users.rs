@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{
     Plan, Planning,
     check::{self, AttributesSet},
-    targets::{Problems, bulk, expect, once},
+    targets::{Found, Problems, bulk, expect, once},
 };
 use crate::access::{
     Directory, Sealed,
@@ -80,9 +80,9 @@ impl Directory {
 
     /// See [`UpdateUser`].
     pub(super) async fn plan_update_user(&self, asked: &UpdateUser, ids: &mut dyn IdSource) -> Planning {
-        let before = self.live_user(asked.user, "userId").await?;
-        let world = self.world().await?;
         let mut problems = Problems::default();
+        let before = self.seen_user(asked.user, "userId", &mut problems).await?;
+        let world = self.world().await?;
         expect(&mut problems, &format!("user `{}`", asked.user), asked.expected, before.version);
         let mut texts = stored_texts(&before);
         let mut fields = Vec::new();
@@ -157,23 +157,24 @@ impl Directory {
             _ => ("user.suspend", Status::Suspended),
         };
         let mut problems = Problems::default();
-        let users = self.chosen_users(&asked.users, asked.expected, &mut problems).await?;
+        let found = self.chosen_users(&asked.users, asked.expected, &mut problems).await?;
         if status == Status::Suspended {
             self.refuse_self(&asked.users, "suspend", &mut problems);
         }
-        problems.so_far()?;
+        let users = &found.rows;
         let fields = vec!["status".to_owned()];
         let after: Vec<User> = users.iter().map(|user| User { status: Field::Shown(status), ..user.clone() }).collect();
         let planned = Planned::default();
         let deed = Deed {
-            rows: Some(RowSet::Users(&users)),
+            rows: Some(RowSet::Users(users)),
             fields: &fields,
             after: Some(RowSet::Users(&after)),
             parties: Vec::new(),
             planned: &planned,
         };
-        self.permit(action, Kind::User, &deed, |position| format!("userIds.{position}"), &mut problems).await?;
-        problems.none()?;
+        let mut refused = Problems::default();
+        self.permit(action, Kind::User, &deed, |row| found.at("userIds", row), &mut refused).await?;
+        problems.judged(refused)?;
         let ids = users.iter().map(|user| user.id.0).collect();
         let changed = users.iter().filter(|user| user.status != Field::Shown(status));
         let changed: Vec<(UserId, Version)> = changed.map(|user| (user.id, user.version)).collect();
@@ -186,27 +187,27 @@ impl Directory {
     /// See [`RemoveUsers`].
     pub(super) async fn plan_remove_users(&self, asked: &RemoveUsers, ids: &mut dyn IdSource) -> Planning {
         let mut problems = Problems::default();
-        let users = self.chosen_users(&asked.users, asked.expected, &mut problems).await?;
+        let found = self.chosen_users(&asked.users, asked.expected, &mut problems).await?;
         self.refuse_self(&asked.users, "remove", &mut problems);
-        problems.so_far()?;
+        let users = &found.rows;
         let planned = Planned::default();
-        let deed = Deed { rows: Some(RowSet::Users(&users)), fields: &[], after: None, parties: Vec::new(), planned: &planned };
-        self.permit("user.delete", Kind::User, &deed, |position| format!("userIds.{position}"), &mut problems).await?;
-        problems.none()?;
+        let deed = Deed { rows: Some(RowSet::Users(users)), fields: &[], after: None, parties: Vec::new(), planned: &planned };
+        let mut refused = Problems::default();
+        self.permit("user.delete", Kind::User, &deed, |row| found.at("userIds", row), &mut refused).await?;
+        problems.judged(refused)?;
         let removed = users.iter().map(|user| (user.id, user.version, DeletionId(ids.next_id()))).collect();
         Ok(Plan::of(Change::RemoveUsers(removed), users.iter().map(|user| user.id.0).collect()))
     }
 
-    /// The users of a bulk, each once and none of them deleted.
-    async fn chosen_users(&self, ids: &[UserId], expected: Option<i64>, problems: &mut Problems) -> Result<Vec<User>, Refusal> {
+    /// The users of a bulk; there is a problem unless each stands once and none is deleted.
+    async fn chosen_users(&self, ids: &[UserId], expected: Option<i64>, problems: &mut Problems) -> Result<Found<User>, Refusal> {
         bulk("userIds", ids.len())?;
         once(problems, |position| format!("userIds.{position}"), ids.iter().copied());
-        let users = self.live_users(ids, |position| format!("userIds.{position}"), problems).await?;
-        let users: Vec<User> = users.into_iter().flatten().collect();
-        if let [only] = users.as_slice() {
+        let found = self.seen_users(ids, |position| format!("userIds.{position}"), problems).await?;
+        if let [only] = found.rows.as_slice() {
             expect(problems, &format!("user `{}`", only.id), expected, only.version);
         }
-        Ok(users)
+        Ok(found)
     }
 
     /// Nobody suspends or removes themself (D20).
@@ -222,8 +223,7 @@ impl Directory {
         let not_found = || Problem::at("userId", Error::NotFound(format!("user `{}`", asked.user)));
         let before = self.targets::<User>(&[asked.user.0]).await?.into_iter().flatten().next().ok_or_else(not_found)?;
         if before.status != Field::Shown(Status::Deleted) {
-            let message = format!("user `{}` is not in the recycle bin", asked.user);
-            return Err(Problem::at("userId", Error::Broken { rule: Rule::Restore, message }).into());
+            return Err(self.not_in_the_bin(&before).await?);
         }
         let deletion = self.snapshot.lock().await.deletion_of(asked.user.0).await?.map(Sealed::open);
         let Some(deletion) = deletion.filter(|deletion| matches!(deletion.of, Deleted::User(_))) else { return Err(not_found().into()) };
@@ -274,6 +274,17 @@ impl Directory {
             facts_changed: true,
         };
         Ok(Plan::of(Change::RestoreUser(Box::new(change)), vec![before.id.0]))
+    }
+
+    /// That a user is not in the recycle bin is told to whoever might restore it if it were: not everybody sees its status.
+    async fn not_in_the_bin(&self, user: &User) -> Result<Refusal, Error> {
+        let (mut problems, mut refused, planned) = (Problems::default(), Problems::default(), Planned::default());
+        let message = format!("user `{}` is not in the recycle bin", user.id);
+        problems.add("userId", Error::Broken { rule: Rule::Restore, message });
+        let rows = Some(RowSet::Users(std::slice::from_ref(user)));
+        let deed = Deed { rows, fields: &[], after: rows, parties: Vec::new(), planned: &planned };
+        self.permit("user.restore", Kind::User, &deed, |_| "userId".to_owned(), &mut refused).await?;
+        Ok(problems.judged(refused).err().unwrap_or_else(|| Error::Stale("the user".to_owned()).into()))
     }
 }
 

@@ -211,7 +211,7 @@ delete from deletions
 where workspace_id = {}
   and id = {}";
 
-/// Ends a deletion that was undone. Edges that still wait for it have lost their other end for good.
+/// Ends a deletion that was undone. Edges that still wait for it have lost their other end for good, or live on as they were lifted.
 pub(super) async fn forget(writer: &mut Writer, deletion: DeletionId) -> Result<(), Error> {
     let (of, id) = (writer.of, deletion.0);
     writer.tx.execute(sql!(FORGET_LIFTED_GROUPS, of, id)).await?;

@@ -65,6 +65,13 @@ join deletions d
 where a.workspace_id = {}
   and a.within_group_id {}";
 
+/// No name is folded to such a key.
+const GIVE_WAY: &str = "
+update groups
+set name_key = {}
+where workspace_id = {}
+  and id = {}";
+
 const DELETE_MEMBERSHIPS_IN: &str = "
 delete from memberships
 where workspace_id = {}
@@ -116,7 +123,10 @@ pub(in crate::write) async fn delete_group(
     let row = Deletion { id: deletion, kind: "group", object: group.0, name, mode, status: None, managed_top: false };
     insert_deletions(writer, vec![row]).await?;
     let gone = || gone.iter().copied();
+    writer.tx.execute(sql!(BIN_GROUPS, deletion.0, of, among(gone()))).await?;
     if mode == "lift" {
+        // One of those that are lifted may have the name of the group that goes.
+        writer.tx.execute(sql!(GIVE_WAY, format!("2{}", group.0.simple()), of, group)).await?;
         lift(writer, group, parent, deletion).await?;
     } else {
         let above = closure::above(&mut writer.tx, of, group).await?;
@@ -124,7 +134,6 @@ pub(in crate::write) async fn delete_group(
         bin_memberships(writer, deletion, gone(), false).await?;
     }
     writer.tx.execute(sql!(BIN_GRANTS_WITHIN, deletion.0, of, among(gone()))).await?;
-    writer.tx.execute(sql!(BIN_GROUPS, deletion.0, of, among(gone()))).await?;
     writer.tx.execute(sql!(DELETE_MEMBERSHIPS_IN, of, among(gone()))).await?;
     writer.tx.execute(sql!(DELETE_GRANTS_WITHIN, of, among(gone()))).await?;
     effective::forget_groups(&mut writer.tx, of, gone()).await?;
@@ -169,16 +178,19 @@ where workspace_id = {}
 /// Takes a group, under a key that nobody else has, and what was deleted with it, out of the recycle bin.
 pub(in crate::write) async fn restore_group(
     writer: &mut Writer,
+    group: GroupId,
     deletion: DeletionId,
     parent: Option<GroupId>,
-    name: String,
-    key: String,
+    (name, key): (String, String),
 ) -> Result<(), Error> {
     let (of, now) = (writer.of, writer.now);
     let found = writer.tx.fetch(sql!(DELETED_GROUPS, of, deletion.0)).await?;
     let mut groups: Vec<(Group, Stamp)> = found.iter().map(|row| deleted_group(row, now)).collect::<Result<_, _>>()?;
     let Some((root, _)) = groups.first_mut() else { return Err(stale()) };
     let (root_id, before, depth) = (root.id, root.parent, root.depth);
+    if root_id != group {
+        return Err(stale());
+    }
     (root.parent, root.name, root.key) = (parent, name, key);
     let sunk = writer.depth(parent).await? + 1 - depth;
     for (group, _) in &mut groups {

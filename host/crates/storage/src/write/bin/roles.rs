@@ -83,18 +83,15 @@ where workspace_id = {}
   and deletion_id = {}";
 
 /// Takes a role out of the recycle bin, under a key that nobody else has, with the grants of it.
-pub(in crate::write) async fn restore_role(writer: &mut Writer, deletion: DeletionId, key: String) -> Result<(), Error> {
+pub(in crate::write) async fn restore_role(writer: &mut Writer, id: RoleId, deletion: DeletionId, key: String) -> Result<(), Error> {
     let (of, now) = (writer.of, writer.now);
     let found = writer.tx.fetch(sql!(DELETED_ROLE, of, deletion.0)).await?;
     let Some(row) = found.first() else { return Err(stale()) };
     let mut columns = row.columns();
-    let role = NewRole {
-        id: RoleId(columns.take()?),
-        key,
-        name: columns.take()?,
-        description: columns.take()?,
-        permissions: rows::texts(&mut columns)?,
-    };
+    if RoleId(columns.take()?) != id {
+        return Err(stale());
+    }
+    let role = NewRole { id, key, name: columns.take()?, description: columns.take()?, permissions: rows::texts(&mut columns)? };
     let created_by = rows::optional(&mut columns)?.map(UserId);
     let created_at = Timestamp(columns.take()?);
     let version = columns.take::<i64>()? + 1;
