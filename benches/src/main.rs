@@ -1,7 +1,7 @@
 //! Measures Bailiwick beside the alternatives, in one run, and prints the tables of `docs/benchmarks.md`.
 //!
 //! `cargo run --release --manifest-path benches/Cargo.toml [-- PEOPLE...]` runs everything; `PEOPLE` are the sizes of the listed
-//! workspaces (100,000 and 1,000,000 if none is given); the tree always has the size of its bar. Postgres is measured when
+//! workspaces (100,000 and 1,000,000 if none is given); the tree always has the size of its bar, and is all that `-- trees` runs. Postgres is measured when
 //! `BAILIWICK_BENCH_POSTGRES` names a database to write into; the output says so when it is not. Times are medians and 99th
 //! percentiles of single calls.
 
@@ -19,15 +19,18 @@ use anyhow::Result;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let sizes: Vec<u64> = std::env::args().skip(1).map(|size| size.replace('_', "").parse()).collect::<Result<_, _>>()?;
-    let sizes = if sizes.is_empty() { vec![100_000, 1_000_000] } else { sizes };
-    check::run().await?;
-    parser::run();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     let postgres = std::env::var("BAILIWICK_BENCH_POSTGRES").ok();
-    for size in sizes {
-        lists::run(size, "SQLite", None).await?;
-        if let Some(url) = &postgres {
-            lists::run(size, "Postgres", Some(url.clone())).await?;
+    if arguments != ["trees"] {
+        let sizes: Vec<u64> = arguments.iter().map(|size| size.replace('_', "").parse()).collect::<Result<_, _>>()?;
+        let sizes = if sizes.is_empty() { vec![100_000, 1_000_000] } else { sizes };
+        check::run().await?;
+        parser::run();
+        for size in sizes {
+            lists::run(size, "SQLite", None).await?;
+            if let Some(url) = &postgres {
+                lists::run(size, "Postgres", Some(url.clone())).await?;
+            }
         }
     }
     trees::run("SQLite", None).await?;

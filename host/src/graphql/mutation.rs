@@ -8,6 +8,7 @@ mod attributes;
 mod grants;
 mod groups;
 mod members;
+mod partners;
 mod roles;
 mod tokens;
 mod users;
@@ -32,6 +33,7 @@ use crate::{clock::Clock, ids::Ids};
 #[derive(Default, MergedObject)]
 pub struct Mutation(
     users::UserMutations,
+    partners::PartnerMutations,
     groups::GroupMutations,
     members::MemberMutations,
     roles::RoleMutations,

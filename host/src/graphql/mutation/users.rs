@@ -3,16 +3,15 @@
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object};
 use directory::{
     Error, Problem,
-    access::{AddUsers, Command, Member, OnboardPartner, RemoveUsers, RestoreUser, SetStatus, UpdateUser, UserDraft},
-    ids::{GroupId, RoleId, UserId},
+    access::{AddUsers, Command, Member, RemoveUsers, RestoreUser, SetStatus, UpdateUser, UserDraft},
+    ids::UserId,
     model::{Status, UserText},
 };
 use uuid::Uuid;
 
-use super::{BulkItem, Outcome, UserError, groups::GroupInput, items, payload, perform, perform_once};
+use super::{BulkItem, Outcome, UserError, items, payload, perform, perform_once};
 use crate::graphql::{
     error::{Maybe, maybe, shown},
-    group::GroupNode,
     level::Level,
     node::parse,
     user::UserNode,
@@ -43,7 +42,7 @@ pub(in crate::graphql) enum NewUserStatus {
 
 /// A group to begin with.
 #[derive(Clone, Debug, InputObject)]
-struct StartGroupInput {
+pub(super) struct StartGroupInput {
     /// The group.
     group_id: ID,
     /// Whether the user manages it.
@@ -53,7 +52,7 @@ struct StartGroupInput {
 
 /// A role to begin with.
 #[derive(Clone, Debug, InputObject)]
-struct StartRoleInput {
+pub(super) struct StartRoleInput {
     /// The role.
     role_id: ID,
     /// The group to whose subtree it is limited; the whole workspace if none is given.
@@ -95,14 +94,14 @@ pub(in crate::graphql) struct NewUserInput {
     /// Custom attributes.
     attributes: Option<Vec<AttributeInput>>,
     /// Groups to begin with, at most 50.
-    groups: Option<Vec<StartGroupInput>>,
+    pub(super) groups: Option<Vec<StartGroupInput>>,
     /// Roles to begin with, at most 50.
-    roles: Option<Vec<StartRoleInput>>,
+    pub(super) roles: Option<Vec<StartRoleInput>>,
 }
 
 impl NewUserInput {
     /// As the gate takes it; `at` is where it stands in the input.
-    fn draft(self, at: &str) -> Result<UserDraft, Problem> {
+    pub(super) fn draft(self, at: &str) -> Result<UserDraft, Problem> {
         let texts = [
             (UserText::UserName, self.user_name),
             (UserText::DisplayName, self.display_name),
@@ -267,29 +266,6 @@ pub(in crate::graphql) struct RestoreUserInput {
     code: Option<String>,
 }
 
-/// A group, its users and their roles.
-#[derive(Clone, Debug, InputObject)]
-pub(in crate::graphql) struct OnboardPartnerInput {
-    /// The group to be.
-    group: GroupInput,
-    /// 1 to 500 users to be. Each becomes a member of the group, beside what it names itself.
-    users: Vec<PartnerUserInput>,
-    /// Roles that each of them has within the group.
-    role_ids: Option<Vec<ID>>,
-    /// Makes a repeated request be answered instead of done twice; for 24 hours.
-    idempotency_key: Option<String>,
-}
-
-/// A user of a partner.
-#[derive(Clone, Debug, InputObject)]
-pub(in crate::graphql) struct PartnerUserInput {
-    /// The user to be.
-    user: NewUserInput,
-    /// Whether it manages the partner's group.
-    #[graphql(default)]
-    manager: bool,
-}
-
 payload! {
     /// The answer to `addUser`.
     AddUserPayload {
@@ -377,18 +353,6 @@ payload! {
         user: UserNode,
         @ /// Whether everything that hung on it is back, or waits for what is still in the recycle bin.
         complete: bool,
-    }
-}
-
-payload! {
-    /// The answer to `onboardPartner`.
-    OnboardPartnerPayload {
-        /// The new group, as far as the viewer may see it.
-        group: GroupNode,
-        /// The new users in the order of the input, as far as the viewer may see them; null if nothing was added.
-        users: Vec<Option<UserNode>>,
-        @ /// One entry a user of the input.
-        results: Vec<BulkItem>,
     }
 }
 
@@ -532,38 +496,6 @@ impl UserMutations {
             Err(error) => Err(error),
         })
     }
-
-    /// Creates a group with its users and their roles, all of it or nothing.
-    async fn onboard_partner(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "What to change.")] input: OnboardPartnerInput,
-    ) -> Maybe<OnboardPartnerPayload> {
-        let len = input.users.len();
-        let own: Vec<Own> = input.users.iter().map(|partner| Own::of(&partner.user)).collect();
-        let outcome = match onboard(input.clone()) {
-            Ok(command) => perform_once(context, command, input.idempotency_key.clone(), &input).await,
-            Err(problem) => Ok(Outcome::Refused(vec![(&problem).into()])),
-        };
-        Some(match outcome {
-            Ok(Outcome::Done(done, directory)) => {
-                let (group, users) = done.ids.split_first().map_or((Vec::new(), &[][..]), |(group, users)| (vec![GroupId(*group)], users));
-                let found = directory.groups(&group).await;
-                let group = maybe(found.map(|rows| Level::members(&directory, rows).into_iter().flatten().next().map(GroupNode)));
-                let users = shown(found_users(&directory, users).await);
-                Ok(OnboardPartnerPayload { group, users, results: items("users", len, &[]), user_errors: Vec::new() })
-            }
-            Ok(Outcome::Refused(mut user_errors)) => {
-                user_errors.iter_mut().for_each(|error| error.of_a_partner(&own));
-                // What is wrong with a role of all of them is told once.
-                let mut told = std::collections::HashSet::new();
-                user_errors.retain(|error| told.insert((error.field.clone(), error.message.clone())));
-                let results = items("users", len, &user_errors);
-                Ok(OnboardPartnerPayload { results, user_errors, ..OnboardPartnerPayload::default() })
-            }
-            Err(error) => Err(error),
-        })
-    }
 }
 
 impl UserError {
@@ -576,40 +508,6 @@ impl UserError {
             "user".clone_into(list);
             self.field.remove(1);
         }
-    }
-
-    /// `users.2.email` stands for `users.2.user.email`, and what every user of a partner begins with stands where the input has it.
-    fn of_a_partner(&mut self, own: &[Own]) {
-        let path: Vec<&str> = self.field.iter().map(String::as_str).collect();
-        let ["users", position, rest @ ..] = path.as_slice() else { return };
-        let Some(own) = position.parse().ok().and_then(|at: usize| own.get(at)) else { return };
-        let beyond = |at: &str, len: usize| at.parse().ok().and_then(|at: usize| at.checked_sub(len));
-        let path = match rest {
-            [] => return,
-            // The policy's refusal of an edge does not say which; where they have none of their own, it is the partner's.
-            ["groups"] if own.groups == 0 => vec!["users".to_owned(), (*position).to_owned()],
-            ["roles"] if own.roles == 0 => vec!["roleIds".to_owned()],
-            ["groups", at, ..] if beyond(at, own.groups).is_some() => vec!["users".to_owned(), (*position).to_owned()],
-            ["roles", at, ..] if beyond(at, own.roles).is_some() => {
-                vec!["roleIds".to_owned(), beyond(at, own.roles).unwrap_or_default().to_string()]
-            }
-            // The path of an id that is none has it already.
-            ["user", ..] => return,
-            rest => ["users", position, "user"].iter().chain(rest).map(|part| (*part).to_owned()).collect(),
-        };
-        self.field = path;
-    }
-}
-
-/// How many groups and roles a partner's user begins with beside those of every one of them.
-struct Own {
-    groups: usize,
-    roles: usize,
-}
-
-impl Own {
-    fn of(user: &NewUserInput) -> Self {
-        Self { groups: user.groups.as_ref().map_or(0, Vec::len), roles: user.roles.as_ref().map_or(0, Vec::len) }
     }
 }
 
@@ -650,17 +548,6 @@ fn remove(users: &[ID], expected: Option<i64>) -> Result<Command, Problem> {
     Ok(Command::RemoveUsers(RemoveUsers { users: ids(users, "userIds")?, expected }))
 }
 
-fn onboard(input: OnboardPartnerInput) -> Result<Command, Problem> {
-    let managers = input.users.iter().enumerate().filter(|(_, user)| user.manager).map(|(at, _)| at).collect();
-    let drafts = input.users.into_iter().enumerate().map(|(at, partner)| partner.user.draft(&format!("users.{at}.user.")));
-    Ok(Command::OnboardPartner(OnboardPartner {
-        group: input.group.command("group.")?,
-        users: drafts.collect::<Result<_, _>>()?,
-        managers,
-        roles: ids::<RoleId>(&input.role_ids.unwrap_or_default(), "roleIds")?,
-    }))
-}
-
 /// Does a command that could be read, without a key.
 pub(super) async fn performed(context: &Context<'_>, command: Result<Command, Problem>) -> async_graphql::Result<Outcome> {
     match command {
@@ -694,7 +581,10 @@ async fn many(outcome: async_graphql::Result<Outcome>, list: &str, len: usize) -
     })
 }
 
-async fn found_users(directory: &std::sync::Arc<directory::access::Directory>, ids: &[Uuid]) -> Result<Vec<Option<UserNode>>, Error> {
+pub(super) async fn found_users(
+    directory: &std::sync::Arc<directory::access::Directory>,
+    ids: &[Uuid],
+) -> Result<Vec<Option<UserNode>>, Error> {
     let ids: Vec<UserId> = ids.iter().copied().map(UserId).collect();
     let rows = directory.users(&ids).await?;
     Ok(Level::members(directory, rows).into_iter().map(|member| member.map(UserNode)).collect())
