@@ -52,7 +52,7 @@ pub use mutation::{Mutation, Writer};
 use node::{AnyId, Node, parse};
 use permission::ActionDecisionNode;
 use preview::GroupMovePreview;
-use recycle_bin::RecycleBinConnection;
+use recycle_bin::RecycleBinPage;
 use role::RoleNode;
 use token::TokenNode;
 use user::UserNode;
@@ -342,7 +342,7 @@ impl Query {
         context: &Context<'_>,
         #[graphql(desc = "At most so many, 1 to 100; 25 if it is left out.")] first: Option<i32>,
         #[graphql(desc = "Only entries behind this cursor.")] after: Option<String>,
-    ) -> Maybe<RecycleBinConnection> {
+    ) -> Maybe<RecycleBinPage> {
         let directory = match directory(context) {
             Ok(directory) => directory,
             Err(error) => return Some(Err(error)),

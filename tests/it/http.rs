@@ -1,5 +1,6 @@
 //! The HTTP edge over real sockets, on the demo's workspaces.
 
+mod examples;
 mod graphql;
 mod pages;
 mod policies;

@@ -80,6 +80,7 @@ export default [
               "GroupTreeNode",
               "PageInfo",
               "PermissionSource",
+              "RecycleBinPage",
               "UserCodeSettings",
               "UserError",
             ],

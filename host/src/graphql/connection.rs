@@ -106,13 +106,13 @@ impl<T: Listed> Connection<T> {
 #[derive(SimpleObject)]
 pub(super) struct PageInfo {
     /// Whether visible rows follow.
-    pub(super) has_next_page: bool,
+    has_next_page: bool,
     /// Whether visible rows precede.
-    pub(super) has_previous_page: bool,
+    has_previous_page: bool,
     /// The first row's cursor, for `before`.
-    pub(super) start_cursor: Option<String>,
+    start_cursor: Option<String>,
     /// The last row's cursor, for `after`.
-    pub(super) end_cursor: Option<String>,
+    end_cursor: Option<String>,
 }
 
 /// `first`, `after`, `last`, `before` as the client wrote them.

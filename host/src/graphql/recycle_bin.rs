@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, SimpleObject};
 use directory::{
     Error,
     access::{BinEntry, BinObject, Directory},
@@ -10,12 +10,10 @@ use directory::{
     ids::UserId,
     limits::BIN_DAYS,
     model::{Timestamp, UserText},
-    query::Keyset,
 };
 
 use super::{
-    Cursors,
-    connection::{PageInfo, Paging, cursors},
+    connection::{Paging, cursors},
     level::Level,
     mutation::DeleteGroupMode,
     scalar::DateTime,
@@ -57,49 +55,19 @@ pub(super) struct RecycleBinEntry {
     deleted_by: Option<UserNode>,
 }
 
-/// An entry of the recycle bin and its position.
+/// A page of the recycle bin, the latest deletion first.
 #[derive(SimpleObject)]
-pub(super) struct RecycleBinEdge {
-    /// The entry's position, for `after`.
-    cursor: String,
-    /// The entry.
-    node: RecycleBinEntry,
-}
-
-/// A page of the recycle bin, the latest deletion first.
-pub(super) struct RecycleBinConnection {
-    rows: Vec<(String, RecycleBinEntry)>,
-    begins: bool,
-    more: bool,
-    end: Option<String>,
-}
-
-/// A page of the recycle bin, the latest deletion first.
-#[Object]
-impl RecycleBinConnection {
-    /// The entries with their cursors.
-    async fn edges(&self) -> Vec<RecycleBinEdge> {
-        self.rows.iter().map(|(cursor, node)| RecycleBinEdge { cursor: cursor.clone(), node: node.clone() }).collect()
-    }
-
-    /// The entries.
-    async fn nodes(&self) -> Vec<RecycleBinEntry> {
-        self.rows.iter().map(|(_, node)| node.clone()).collect()
-    }
-
-    /// Where the page stands. A page may be short, or empty, although more follow: go on with its `endCursor`.
-    async fn page_info(&self) -> PageInfo {
-        PageInfo {
-            has_next_page: self.more,
-            has_previous_page: !self.begins,
-            start_cursor: self.rows.first().map(|(cursor, _)| cursor.clone()),
-            end_cursor: self.end.clone(),
-        }
-    }
+pub(super) struct RecycleBinPage {
+    /// The entries. There may be few of them, or none, although more follow: go on with `endCursor`.
+    nodes: Vec<RecycleBinEntry>,
+    /// Whether more may follow.
+    has_next_page: bool,
+    /// Where the next page begins, for `after`.
+    end_cursor: Option<String>,
 }
 
 /// A page of what is in the recycle bin.
-pub(super) async fn page(context: &Context<'_>, directory: &Arc<Directory>, paging: Paging) -> Result<RecycleBinConnection, Error> {
+pub(super) async fn page(context: &Context<'_>, directory: &Arc<Directory>, paging: Paging) -> Result<RecycleBinPage, Error> {
     let (rows, after) = (paging.forward()?, paging.after.as_deref());
     let (cursors, workspace) = (cursors(context), directory.subject().workspace);
     let after = after.map(|cursor| cursors.open(workspace, LIST, cursor)).transpose()?;
@@ -110,13 +78,10 @@ pub(super) async fn page(context: &Context<'_>, directory: &Arc<Directory>, pagi
     let members = Level::members(directory, directory.users(&people).await?);
     let people: HashMap<UserId, UserNode> =
         people.into_iter().zip(members).filter_map(|(id, member)| Some((id, UserNode(member?)))).collect();
-    let seal = |keyset: &Keyset, cursors: &Cursors| cursors.seal(workspace, LIST, keyset);
-    let node = |entry: &BinEntry| (seal(&entry.keyset, &cursors), node(entry, entry.by.and_then(|by| people.get(&by).cloned())));
-    Ok(RecycleBinConnection {
-        rows: page.entries.iter().map(node).collect(),
-        begins: after.is_none(),
-        more: page.more,
-        end: page.end.as_ref().map(|keyset| seal(keyset, &cursors)),
+    Ok(RecycleBinPage {
+        nodes: page.entries.iter().map(|entry| node(entry, entry.by.and_then(|by| people.get(&by).cloned()))).collect(),
+        has_next_page: page.more,
+        end_cursor: page.end.as_ref().map(|keyset| cursors.seal(workspace, LIST, keyset)),
     })
 }
 
