@@ -26,13 +26,15 @@ pub(crate) fn beyond(ask: &Ask<'_>, write: &Write<'_>) -> Mask {
 /// the same where they are.
 pub(crate) fn widened(ask: &Ask<'_>, write: &Write<'_>) -> Mask {
     let (("group", "move" | "restore"), Some(change)) = ((write.kind, write.verb), write.change) else { return write.no_row() };
-    let parents = |rows: &Rows| groups_of(ask, rows).map(|cells| cells.map(|cell| cell.get(1).copied()).collect::<Vec<_>>());
-    let (Some(before), Some(after)) = (parents(write.rows), change.after.as_ref().and_then(parents)) else { return write.every_row() };
+    let cells = |rows: &Rows, at: usize| groups_of(ask, rows).map(|cells| cells.map(|cell| cell.get(at).copied()).collect::<Vec<_>>());
+    // What moves still stands where it is. What comes back stands where it would be, so that its parent says where it was.
+    let before = cells(write.rows, usize::from(write.verb == "restore"));
+    let (Some(before), Some(after)) = (before, change.after.as_ref().and_then(|after| cells(after, 1))) else { return write.every_row() };
     let widens = |(before, after): (&Option<u32>, &Option<u32>)| gains(ask, *before, *after);
     Mask::collect(write.rows.height(), before.iter().zip(&after).map(widens))
 }
 
-/// Whether the subject could do more below `after` than it can below `before`; `None` is the first level.
+/// Whether the subject could do more below `after` than it can where `before` is; `None` is the first level.
 fn gains(ask: &Ask<'_>, before: Option<u32>, after: Option<u32>) -> bool {
     let enters = |place: u32| {
         let below = ask.tree().under(&[place]);

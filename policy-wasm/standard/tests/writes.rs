@@ -23,6 +23,10 @@ fn world() -> World {
         .role("appointer", &["user.restore", "user.read", "membership.add", "membership.update", "membership.remove"])
         .person(Person::named("mia").manages("sales"))
         .person(Person::named("kim").manages("north"))
+        .person(Person::named("moa").holds("mover").holds_within("viewer", "north"))
+        .person(Person::named("mov").holds("mover").manages("sales"))
+        .person(Person::named("mot").holds("mover").manages_everybody())
+        .person(Person::named("mow").holds("mover").holds("viewer").holds_within("viewer", "sales"))
         .person(Person::named("rex").holds_within("restorer", "west"))
         .person(Person::named("ann").holds_within("appointer", "west").holds_within("appointer", "east"))
         .person(Person::named("max").manages("sales").holds_within("restorer", "west"))
@@ -145,6 +149,30 @@ fn nobody_makes_a_manager_who_could_do_more_than_they() {
         let change = Change { fields: fields.iter().map(|field| (*field).to_owned()).collect(), after, ..Change::default() };
         let verdict = world.check::<Standard>(caller, "membership.add", &rows, Some(&change)).swap_remove(0);
         assert_eq!(verdict.allow, allowed, "{who} {row} {fields:?}: {}", verdict.reason);
+    }
+}
+
+#[test]
+fn nobody_moves_a_group_to_where_they_may_do_more_with_it() {
+    for (who, row, to, allowed) in [
+        ("moa", "east", "west", true),
+        ("moa", "east", "north", false),
+        ("mov", "east", "sales", false),
+        ("mov", "north", "west", true),
+        ("mot", "east", "west", true),
+        ("mow", "east", "sales", true),
+    ] {
+        let (world, caller) = (world(), Caller::from(who));
+        let rows = world.row::<Standard>(&caller, "group", row);
+        let party = |name: &str, group: &str| Party { name: name.to_owned(), rows: world.row::<Standard>(&caller, "group", group) };
+        // As it would be: itself, and its parent to be.
+        let mut after = rows.clone();
+        let [own, parent] = [row, to].map(|group| world.row::<Standard>(&caller, "group", group).columns[0].items[0]);
+        let column = after.columns.iter_mut().find(|column| column.name == "groups").unwrap();
+        (column.items, column.ends) = (vec![own, parent], vec![2]);
+        let change = Change { fields: vec!["parent".to_owned()], after: Some(after), parties: vec![party("to", to)] };
+        let verdict = world.check::<Standard>(caller.clone(), "group.move", &rows, Some(&change)).swap_remove(0);
+        assert_eq!(verdict.allow, allowed, "{who} {row} to {to}: {}", verdict.reason);
     }
 }
 
