@@ -348,3 +348,26 @@ async fn only_its_owner_reads_the_embedded_database() {
     assert!(modes.values().all(|mode| *mode == 0o600), "{modes:?}");
     database.close().await;
 }
+
+#[test]
+fn a_variable_that_is_not_sent_leaves_its_field_out() {
+    on_stage(async |stage| {
+        let (ned, north) = (stage.user("ned"), stage.group("north"));
+        let update = "mutation ($user: ID!, $title: String, $phone: String) { updateUser(input: { userId: $user, title: $title, phone: $phone }) { userErrors { code } } }";
+        for variables in [json!({ "user": ned, "title": "Lead", "phone": "+49 1" }), json!({ "user": ned, "title": "Head" })] {
+            let answer = stage.host.graphql(stage.token("ada"), update, variables).await;
+            assert_eq!(answer["data"]["updateUser"]["userErrors"], json!([]), "{answer}");
+        }
+        assert_eq!(stage.of_user(&ned, "phone").await, "+49 1");
+        let answer = stage.host.graphql(stage.token("ada"), update, json!({ "user": ned, "phone": null })).await;
+        assert_eq!(answer["data"]["updateUser"]["userErrors"], json!([]), "{answer}");
+        assert_eq!((stage.of_user(&ned, "phone").await, stage.of_user(&ned, "title").await), (json!(null), json!("Head")));
+        stage.done("ada", "deleteGroup", json!({ "groupId": north, "mode": "SUBTREE" }), "").await;
+        let restore = "mutation ($group: ID!, $parent: ID) { restoreGroup(input: { groupId: $group, parentId: $parent }) { group { parent { key } } } }";
+        let answer = stage.host.graphql(stage.token("ada"), restore, json!({ "group": north })).await;
+        assert_eq!(answer["data"]["restoreGroup"]["group"]["parent"]["key"], "sales", "{answer}");
+        let add = "mutation ($group: ID!, $user: ID!, $manager: Boolean) { addGroupMembers(input: { groupId: $group, members: [{ userId: $user, manager: $manager }] }) { userErrors { code } } }";
+        let answer = stage.host.graphql(stage.token("ada"), add, json!({ "group": north, "user": stage.user("sam") })).await;
+        assert_eq!(answer["data"]["addGroupMembers"]["userErrors"], json!([]), "{answer}");
+    });
+}

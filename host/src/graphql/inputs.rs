@@ -9,10 +9,10 @@ use std::{collections::HashSet, sync::Arc};
 use async_graphql::{
     Pos, Positioned, ServerError, ServerResult, Variables,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextParseQuery},
-    parser::types::{ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet},
+    parser::types::{DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet},
     registry::{MetaType, MetaTypeName, Registry},
 };
-use async_graphql_value::ConstValue;
+use async_graphql_value::{ConstValue, Name, Value};
 
 /// The check, as an extension of the schema: it sees the parsed document with its variables.
 pub(super) struct Inputs;
@@ -32,9 +32,85 @@ impl Extension for Inputs {
         variables: &Variables,
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
-        let document = next.run(context, query, variables).await?;
+        let mut document = next.run(context, query, variables).await?;
+        leave_out(&mut document, variables);
         check(&context.schema_env.registry, &document, variables)?;
         Ok(document)
+    }
+}
+
+/// Takes out of input objects what is to be a variable that was not sent: it counts as left out, and not as null (GraphQL specification,
+/// section 3.10, Input Coercion), which async-graphql would make of it. A variable that is not used elsewhere goes with it.
+fn leave_out(document: &mut ExecutableDocument, variables: &Variables) {
+    let mut operations: Vec<&mut OperationDefinition> = match &mut document.operations {
+        DocumentOperations::Single(operation) => vec![&mut operation.node],
+        DocumentOperations::Multiple(operations) => operations.values_mut().map(|operation| &mut operation.node).collect(),
+    };
+    let definitions = operations.iter().flat_map(|operation| &operation.variable_definitions);
+    // One that must be sent is refused as it ever was.
+    let absent = definitions.filter(|definition| definition.node.var_type.node.nullable && definition.node.default_value.is_none());
+    let absent = absent.map(|definition| definition.node.name.node.clone());
+    let mut prune =
+        Prune { absent: absent.filter(|name| !variables.contains_key(name)).collect(), used: HashSet::new(), pruned: HashSet::new() };
+    for operation in &mut operations {
+        prune.selections(&mut operation.selection_set.node);
+    }
+    for fragment in document.fragments.values_mut() {
+        prune.selections(&mut fragment.node.selection_set.node);
+    }
+    let Prune { used, pruned, .. } = prune;
+    for operation in operations {
+        operation.variable_definitions.retain(|definition| {
+            let name = &definition.node.name.node;
+            used.contains(name) || !pruned.contains(name)
+        });
+    }
+}
+
+/// Variables that were not sent, and where they stand.
+struct Prune {
+    absent: HashSet<Name>,
+    used: HashSet<Name>,
+    pruned: HashSet<Name>,
+}
+
+impl Prune {
+    fn selections(&mut self, set: &mut SelectionSet) {
+        for selection in &mut set.items {
+            let (directives, inner) = match &mut selection.node {
+                Selection::Field(field) => {
+                    field.node.arguments.iter_mut().for_each(|(_, value)| self.value(&mut value.node));
+                    (&mut field.node.directives, Some(&mut field.node.selection_set.node))
+                }
+                Selection::FragmentSpread(spread) => (&mut spread.node.directives, None),
+                Selection::InlineFragment(inline) => (&mut inline.node.directives, Some(&mut inline.node.selection_set.node)),
+            };
+            let arguments = directives.iter_mut().flat_map(|directive| &mut directive.node.arguments);
+            arguments.for_each(|(_, value)| self.value(&mut value.node));
+            if let Some(inner) = inner {
+                self.selections(inner);
+            }
+        }
+    }
+
+    fn value(&mut self, value: &mut Value) {
+        match value {
+            Value::Variable(name) => {
+                self.used.insert(name.clone());
+            }
+            Value::List(values) => values.iter_mut().for_each(|value| self.value(value)),
+            Value::Object(fields) => {
+                fields.retain(|_, value| match value {
+                    Value::Variable(name) if self.absent.contains(name) => {
+                        self.pruned.insert(name.clone());
+                        false
+                    }
+                    _ => true,
+                });
+                fields.values_mut().for_each(|value| self.value(value));
+            }
+            _ => {}
+        }
     }
 }
 
