@@ -103,6 +103,26 @@ fn what_is_no_object_is_refused_where_one_is_wanted() {
 }
 
 #[test]
+fn what_is_given_twice_is_refused() {
+    on_stage(async |stage| {
+        let north = stage.group("north");
+        let document =
+            format!("mutation {{ updateGroup(input: {{ groupId: \"{north}\", name: \"Up\", name: \"Down\" }}) {{ group {{ id }} }} }}");
+        let message = refused(stage, &document, &Json::Null).await;
+        assert_eq!(message, "an input object has the field `name` twice; give it once");
+        let query = "mutation ($input: UpdateGroupInput!) { updateGroup(input: $input) { group { id } } }";
+        let body = format!(r#"{{"query":"{query}","variables":{{"input":{{"groupId":"{north}","name":"Up","name":"Down"}}}}}}"#);
+        let request = stage.host.request(stage.token("ada")).header("content-type", "application/json");
+        let response = request.body(body).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        let answer: Json = response.json().await.unwrap();
+        assert!(answer["errors"][0]["message"].as_str().unwrap().contains("an object has the name `name` twice"), "{answer}");
+        let found = stage.query("ada", &format!("{{ group(by: {{ id: \"{north}\" }}) {{ name }} }}")).await;
+        assert_eq!(found["group"]["name"], "North");
+    });
+}
+
+#[test]
 fn a_document_with_a_bad_number_changes_nothing() {
     on_stage(async |stage| {
         let tree = "{ groupTree { nodes { group { id name version } parent { id } } } }";

@@ -15,6 +15,7 @@ use async_graphql::{
     },
 };
 
+use lexer::Unlexed;
 use walk::{Measure, Walk};
 
 /// A bound on documents.
@@ -105,6 +106,14 @@ pub enum Refusal {
         /// Where.
         at: Vec<Pos>,
     },
+    /// An input object names a field twice (section 5.6.3), of which the parser would keep the last.
+    #[error("an input object has the field `{name}` twice; give it once")]
+    Twice {
+        /// Which one.
+        name: String,
+        /// Where, after its second name.
+        at: Pos,
+    },
     /// It has no operation to be executed.
     #[error("{0}")]
     Operation(String),
@@ -131,6 +140,15 @@ pub enum Refusal {
     },
 }
 
+impl From<Unlexed> for Refusal {
+    fn from(unlexed: Unlexed) -> Self {
+        match unlexed {
+            Unlexed::Malformed { message, at } => Self::Syntax { message, at: vec![at] },
+            Unlexed::Twice { name, at } => Self::Twice { name, at },
+        }
+    }
+}
+
 /// Every variable that may not be null has a value (GraphQL, section 6.1.2): without one nothing is executed.
 fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Result<(), Refusal> {
     let lacks = |variable: &&Positioned<VariableDefinition>| {
@@ -151,7 +169,7 @@ fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Re
 /// The first [`Refusal`] in the order of [`LIMITS`].
 pub fn admit(document: &str, operation: Option<&str>, variables: &Variables) -> Result<Admitted, Refusal> {
     check(&BYTES, document.len() as u64)?;
-    let counts = lexer::count(document).map_err(|error| Refusal::Syntax { message: error.message, at: vec![error.at] })?;
+    let counts = lexer::count(document)?;
     check(&TOKENS, counts.tokens)?;
     check(&BRACKETS, counts.nesting)?;
     check(&NAMES, counts.names)?;

@@ -1,7 +1,10 @@
 //! Counts a document's tokens and brackets before the parser looks at it.
 //!
 //! The parser recurses once for each open bracket and costs time for each token; this neither recurses nor looks at a byte twice.
+//! It also sees what the parser forgets: a field that an input object names a second time.
 //! INVARIANT: whatever this accepts, the parser splits into the very same tokens; anything doubtful is refused here.
+
+use std::collections::HashSet;
 
 use async_graphql::Pos;
 
@@ -18,15 +21,18 @@ pub(super) struct Counts {
 
 /// Where a document stops being one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unlexed {
-    pub(super) message: String,
-    pub(super) at: Pos,
+pub(super) enum Unlexed {
+    /// No token begins here.
+    Malformed { message: String, at: Pos },
+    /// An input object has a field of this name already (section 5.6.3).
+    Twice { name: String, at: Pos },
 }
 
 /// Counts the tokens of a document.
 pub(super) fn count(document: &str) -> Result<Counts, Unlexed> {
     let mut counts = Counts::default();
-    let mut open = 0_u64;
+    let mut open = Open::default();
+    let mut name: &[u8] = &[];
     let mut rest = document.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
         let after = match byte {
@@ -41,15 +47,20 @@ pub(super) fn count(document: &str) -> Result<Counts, Unlexed> {
             // Comments cost the parser as much as tokens do.
             b'#' => Some(skip_while(tail, |byte| !matches!(byte, b'\r' | b'\n'))),
             b'{' | b'[' | b'(' => {
-                open += 1;
-                counts.nesting = counts.nesting.max(open);
+                open.push(byte);
+                counts.nesting = counts.nesting.max(open.0.len() as u64);
                 Some(tail)
             }
             b'}' | b']' | b')' => {
-                open = open.saturating_sub(1);
+                open.0.pop();
                 Some(tail)
             }
-            b'!' | b'$' | b'&' | b':' | b'=' | b'@' | b'|' => Some(tail),
+            b':' if !open.names(name) => {
+                let name = String::from_utf8_lossy(name).into_owned();
+                return Err(Unlexed::Twice { name, at: position(document, rest) });
+            }
+            b':' => Some(tail),
+            b'!' | b'$' | b'&' | b'=' | b'@' | b'|' => Some(tail),
             b'.' => rest.strip_prefix(b"..."),
             b'"' => match rest.strip_prefix(b"\"\"\"") {
                 Some(inside) => after_block_string(inside),
@@ -57,7 +68,8 @@ pub(super) fn count(document: &str) -> Result<Counts, Unlexed> {
             },
             b'_' | b'a'..=b'z' | b'A'..=b'Z' => {
                 let after = skip_while(tail, |byte| byte == b'_' || byte.is_ascii_alphanumeric());
-                counts.names += (rest.len() - after.len()) as u64;
+                name = rest.get(..rest.len() - after.len()).unwrap_or_default();
+                counts.names += name.len() as u64;
                 Some(after)
             }
             b'-' | b'0'..=b'9' => after_number(rest),
@@ -67,6 +79,32 @@ pub(super) fn count(document: &str) -> Result<Counts, Unlexed> {
         counts.tokens += 1;
     }
     Ok(counts)
+}
+
+/// The brackets that are open.
+#[derive(Default)]
+struct Open<'a>(Vec<Bracket<'a>>);
+
+/// An open bracket.
+struct Bracket<'a> {
+    /// Whether it is a parenthesis or within one: braces there hold input objects, and elsewhere selections.
+    values: bool,
+    /// Whether it holds an input object.
+    object: bool,
+    /// The fields that this object has so far.
+    names: HashSet<&'a [u8]>,
+}
+
+impl<'a> Open<'a> {
+    fn push(&mut self, bracket: u8) {
+        let within = self.0.last().is_some_and(|bracket| bracket.values);
+        self.0.push(Bracket { values: within || bracket == b'(', object: within && bracket == b'{', names: HashSet::new() });
+    }
+
+    /// Takes a name before a colon; whether it is new there.
+    fn names(&mut self, name: &'a [u8]) -> bool {
+        self.0.last_mut().is_none_or(|bracket| !bracket.object || bracket.names.insert(name))
+    }
 }
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -119,10 +157,14 @@ fn skip_while(text: &[u8], wanted: impl Fn(u8) -> bool) -> &[u8] {
     skip(text, text.iter().take_while(|byte| wanted(**byte)).count())
 }
 
-fn unlexed(document: &str, rest: &[u8]) -> Unlexed {
+/// Where the rest of a document begins.
+fn position(document: &str, rest: &[u8]) -> Pos {
     let before = document.get(..document.len() - rest.len()).unwrap_or_default();
     let line = before.rsplit('\n').next().unwrap_or_default();
-    let at = Pos { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 };
+    Pos { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 }
+}
+
+fn unlexed(document: &str, rest: &[u8]) -> Unlexed {
     let message = match rest.first() {
         Some(b'"') => "a string is never closed; close it, and escape line breaks as `\\n`".to_owned(),
         Some(b'-' | b'0'..=b'9') => "a number is malformed; separate it from what follows, and write no leading zeros".to_owned(),
@@ -131,7 +173,7 @@ fn unlexed(document: &str, rest: &[u8]) -> Unlexed {
             format!("`{}` has no place outside strings; remove it", character.escape_debug())
         }
     };
-    Unlexed { message, at }
+    Unlexed::Malformed { message, at: position(document, rest) }
 }
 
 #[cfg(test)]
@@ -146,8 +188,12 @@ mod tests {
     }
 
     fn refused(document: &str, line: usize, column: usize) {
-        let unlexed = count(document).unwrap_err();
-        assert_eq!((unlexed.at.line, unlexed.at.column), (line, column), "{document}: {}", unlexed.message);
+        let Unlexed::Malformed { message, at } = count(document).unwrap_err() else { panic!("{document}") };
+        assert_eq!((at.line, at.column), (line, column), "{document}: {message}");
+    }
+
+    fn twice(document: &str, name: &str, line: usize, column: usize) {
+        assert_eq!(count(document).unwrap_err(), Unlexed::Twice { name: name.to_owned(), at: Pos { line, column } }, "{document}");
     }
 
     #[test]
@@ -182,6 +228,19 @@ mod tests {
         refused("{a..b}", 1, 3);
         refused("{a \u{a0} b}", 1, 4);
         refused("{a ; b}", 1, 4);
+    }
+
+    #[test]
+    fn an_input_object_has_each_field_once() {
+        twice("{a(b:{c:1,c:2})}", "c", 1, 11);
+        twice("{\n a(b:[{c:{d:1}} {e:{f:g f\n#\n:2}}])}", "f", 4, 1);
+        twice("query($a:B={c:1 d:c c:2}){e}", "c", 1, 22);
+        twice("{a @b(c:{d:$d,e:1,d:$e}) {f}}", "d", 1, 20);
+        for each_once in ["{a(b:{c:1},d:{c:{c:c}})}", "{a:b a:b}", "{a(b:[{c:1}{c:2}]){c:d c:d{e:f e:f}}}", "{a(b:{c:$c,d:d,e:[d]})}"] {
+            assert!(parse_query(each_once).is_ok() && count(each_once).is_ok(), "{each_once}");
+        }
+        let long: String = (0..20_000).map(|at| format!("a{at}:1 ")).collect();
+        assert_eq!(count(&format!("{{a(b:{{{long}}})}}")).unwrap().tokens, 60_000 + 8);
     }
 
     #[test]

@@ -106,6 +106,7 @@ impl From<&Refusal> for Answer {
         let error = match refusal {
             Refusal::Syntax { at, .. } => WireError { locations: at.clone(), ..WireError::new(Code::GRAPHQL_PARSE_FAILED, message) },
             Refusal::Variable { at, .. } => WireError { locations: vec![*at], ..WireError::new(Code::BAD_USER_INPUT, message) },
+            Refusal::Twice { at, .. } => WireError { locations: vec![*at], ..WireError::new(Code::GRAPHQL_VALIDATION_FAILED, message) },
             Refusal::Operation(_) => WireError::new(Code::OPERATION_RESOLUTION_FAILURE, message),
             Refusal::Cycle(_) => WireError::new(Code::GRAPHQL_VALIDATION_FAILED, message),
             Refusal::Limit { limit, actual } => {

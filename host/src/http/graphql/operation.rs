@@ -4,7 +4,10 @@ use async_graphql::Variables;
 use poem::http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
-use super::super::{Failure, code::Code, limits::BATCH};
+use super::{
+    super::{Failure, code::Code, limits::BATCH},
+    json::Json,
+};
 
 /// One operation as sent.
 #[derive(Debug, Default)]
@@ -29,6 +32,7 @@ pub(super) fn of_parameters(parameters: Vec<(String, String)>) -> Result<Operati
     for (name, text) in parameters {
         let value = match name.as_str() {
             "variables" | "extensions" if !text.is_empty() => serde_json::from_str(&text)
+                .map(|Json(value)| value)
                 .map_err(|error| Failure::new(Code::BAD_REQUEST, format!("parameter `{name}` is not JSON: {error}; encode an object")))?,
             "variables" | "extensions" => Value::Null,
             "query" | "operationName" => Value::String(text),
@@ -44,7 +48,7 @@ pub(super) fn of_parameters(parameters: Vec<(String, String)>) -> Result<Operati
 /// Reads the body of a POST request.
 pub(super) fn of_body(headers: &HeaderMap, body: &[u8]) -> Result<Operations, Failure> {
     check_content(headers, "application/json")?;
-    let body = serde_json::from_slice(body)
+    let Json(body) = serde_json::from_slice(body)
         .map_err(|error| Failure::new(Code::BAD_REQUEST, format!("the body is not JSON: {error}; send an object with `query`")))?;
     match body {
         Value::Array(operations) if operations.is_empty() => {
@@ -149,7 +153,9 @@ mod tests {
     fn parameters_of_a_wrong_kind_are_named() {
         assert_eq!(refused(r#"{"query":1}"#).1, "`query` must be a string, not a number; correct it, or leave it out");
         assert_eq!(refused(r#"{"variables":[]}"#).1, "`variables` must be an object, not a list; correct it, or leave it out");
-        for body in ["", "{", "1", "\"{a}\"", "null", "[[]]", r#"[{"extensions":0}]"#, r#"{"operationName":{}}"#] {
+        for body in
+            ["", "{", "1", "\"{a}\"", "null", "[[]]", r#"[{"extensions":0}]"#, r#"{"operationName":{}}"#, r#"{"variables":{"a":1,"a":2}}"#]
+        {
             assert_eq!(refused(body).0, Code::BAD_REQUEST, "{body}");
         }
     }
