@@ -183,21 +183,19 @@ impl Model {
             self.edges.iter().filter(|(_, edge)| edge.group == group).map(|(number, edge)| (*number, *edge)).collect();
         for (number, edge) in members {
             self.edges.remove(&number);
-            self.waiting.push(Waiting { with: With::Group(group), number, edge, lifted: parent.is_some() });
-            if let Some(parent) = parent
-                && self.edge(edge.user, parent).is_none()
-            {
-                self.edges.insert(number, Edge { group: parent, manager: false, ..edge });
-            }
+            let to = parent.filter(|parent| self.edge(edge.user, *parent).is_none());
+            self.waiting.push(Waiting { with: With::Group(group), number, edge, lifted: to.is_some() });
+            self.edges.extend(to.map(|group| (number, Edge { group, manager: false, ..edge })));
         }
         self.bin.insert(group, Binned { groups: BTreeMap::from([(group, parent)]), lifted });
     }
 
-    /// What was lifted from a group comes down to it again, as far as it still is as it was lifted.
+    /// What was lifted from a group comes down to it again, as far as it still is as it was lifted, or was when it was deleted since.
     fn sink(&mut self, group: GroupId, parent: Option<GroupId>, lifted: &BTreeSet<GroupId>) {
         for child in lifted {
-            if self.groups.get(child) == Some(&parent) {
-                self.groups.insert(*child, Some(group));
+            let deleted = self.bin.get_mut(child).and_then(|binned| binned.groups.get_mut(child));
+            if let Some(place) = self.groups.get_mut(child).or(deleted).filter(|place| **place == parent) {
+                *place = Some(group);
                 self.sunk += 1;
             }
         }
@@ -206,16 +204,12 @@ impl Model {
         let (own, left): (Vec<Waiting>, Vec<Waiting>) = std::mem::take(&mut self.waiting).into_iter().partition(own);
         self.waiting = left;
         for one in own {
-            match self.edges.get_mut(&one.number) {
-                Some(edge) if edge.group == parent && !edge.manager => {
-                    *edge = one.edge;
-                    self.sunk += 1;
-                }
-                // It has become another's, and stays that.
-                Some(_) => {}
-                None if self.waiting.iter().any(|other| other.number == one.number) => {}
-                // Whoever was in the parent already, or left it, comes back as anybody does.
-                None => self.waiting.push(Waiting { lifted: false, ..one }),
+            // In the parent, or in the recycle bin on its way to it. Otherwise it has ended, or has become another's and stays that.
+            let waiting = self.waiting.iter_mut().filter(|other| other.number == one.number).map(|other| &mut other.edge);
+            let mut lives = self.edges.get_mut(&one.number).into_iter().chain(waiting);
+            if let Some(edge) = lives.find(|edge| edge.group == parent && !edge.manager) {
+                *edge = one.edge;
+                self.sunk += 1;
             }
         }
     }

@@ -14,7 +14,7 @@ use super::{
     Deletion,
     edges::{bring_back_edges, forget},
     insert_deletions,
-    lift::{lift, lifted_groups, sink_lifted},
+    lift::{give_way, lift, lifted, lifted_groups, sink},
 };
 use crate::{
     exec::Row,
@@ -26,6 +26,7 @@ use crate::{
     rows,
     sql::{among, among_texts, sql},
 };
+
 const GROUP: &str = "
 select g.parent_id, g.name
 from groups g
@@ -64,13 +65,6 @@ join deletions d
   and d.id = {}
 where a.workspace_id = {}
   and a.within_group_id {}";
-
-/// No name is folded to such a key.
-const GIVE_WAY: &str = "
-update groups
-set name_key = {}
-where workspace_id = {}
-  and id = {}";
 
 const DELETE_MEMBERSHIPS_IN: &str = "
 delete from memberships
@@ -126,12 +120,12 @@ pub(in crate::write) async fn delete_group(
     writer.tx.execute(sql!(BIN_GROUPS, deletion.0, of, among(gone()))).await?;
     if mode == "lift" {
         // One of those that are lifted may have the name of the group that goes.
-        writer.tx.execute(sql!(GIVE_WAY, format!("2{}", group.0.simple()), of, group)).await?;
+        give_way(writer, group).await?;
         lift(writer, group, parent, deletion).await?;
     } else {
         let above = closure::above(&mut writer.tx, of, group).await?;
         effective::leave(&mut writer.tx, of, group, &above).await?;
-        bin_memberships(writer, deletion, gone(), false).await?;
+        bin_memberships(writer, deletion, gone()).await?;
     }
     writer.tx.execute(sql!(BIN_GRANTS_WITHIN, deletion.0, of, among(gone()))).await?;
     writer.tx.execute(sql!(DELETE_MEMBERSHIPS_IN, of, among(gone()))).await?;
@@ -142,14 +136,13 @@ pub(in crate::write) async fn delete_group(
     writer.tx.execute(sql!(DELETE_GROUPS, of, among(gone()))).await.map(drop)
 }
 
-/// Puts the memberships in groups into the recycle bin; `lifted` are those that live on in the parent.
+/// Puts the memberships in groups into the recycle bin.
 pub(super) async fn bin_memberships(
     writer: &mut Writer,
     deletion: DeletionId,
     groups: impl IntoIterator<Item = Uuid>,
-    lifted: bool,
 ) -> Result<(), Error> {
-    writer.tx.execute(sql!(BIN_MEMBERSHIPS_IN_GROUPS, lifted, deletion.0, writer.of, among(groups))).await.map(drop)
+    writer.tx.execute(sql!(BIN_MEMBERSHIPS_IN_GROUPS, false, deletion.0, writer.of, among(groups))).await.map(drop)
 }
 
 async fn require_empty(writer: &mut Writer, group: GroupId, groups: usize) -> Result<(), Error> {
@@ -191,6 +184,9 @@ pub(in crate::write) async fn restore_group(
     if root_id != group {
         return Err(stale());
     }
+    // Nobody decided that what was lifted should follow to another place: there it stays, and what is lost of it is told.
+    let lifted = if parent == before { Some(lifted(writer, deletion, parent, &name).await?) } else { None };
+    writer.incomplete |= lifted.is_none() && lifted_groups(writer, deletion).await? > 0;
     (root.parent, root.name, root.key) = (parent, name, key);
     let sunk = writer.depth(parent).await? + 1 - depth;
     for (group, _) in &mut groups {
@@ -201,11 +197,8 @@ pub(in crate::write) async fn restore_group(
     put::groups::add(&mut writer.tx, of, groups.iter().map(|(group, stamp)| (group, *stamp))).await?;
     writer.tx.execute(sql!(DELETE_DELETED_GROUPS, of, deletion.0)).await?;
     closure::add(&mut writer.tx, of, groups.iter().map(|(group, _)| group.id.0)).await?;
-    if parent == before {
-        sink_lifted(writer, deletion, root_id, before).await?;
-    } else {
-        // Nobody decided that what was lifted should follow to another place: it stays, and what is lost of it is told.
-        writer.incomplete |= lifted_groups(writer, deletion).await? > 0;
+    if let Some(lifted) = lifted {
+        sink(writer, (deletion, root_id), parent, lifted).await?;
     }
     bring_back_edges(writer, deletion).await?;
     forget(writer, deletion).await

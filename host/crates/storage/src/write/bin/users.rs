@@ -20,6 +20,7 @@ use crate::{
     exec::Row,
     sql::{among, sql},
 };
+
 const BIN_MEMBERSHIPS_OF_USERS: &str = "
 insert into deleted_memberships (workspace_id, deletion_id, id, user_id, group_id, manager, lifted, created_by, created_at)
 select m.workspace_id, d.id, m.id, m.user_id, m.group_id, m.manager, false, m.created_by, m.created_at
