@@ -190,24 +190,70 @@ fn a_lifted_group_that_comes_back_elsewhere_takes_nobody_along() {
 }
 
 #[test]
-fn a_lifted_member_who_is_removed_or_promoted_stays_what_it_has_become() {
+fn a_lifted_member_stays_what_it_has_become() {
     on_stage(async |stage| {
         let (north, south, sales) = (stage.group("north"), stage.group("south"), stage.group("sales"));
         let (ned, sam) = (stage.user("ned"), stage.user("sam"));
+        let manages = json!({ "groupId": north, "members": [{ "userId": ned, "manager": true }] });
+        stage.done("ada", "setGroupManagers", manages, "").await;
         for group in [&north, &south] {
             stage.done("ada", "deleteGroup", json!({ "groupId": group, "mode": "LIFT" }), "").await;
         }
-        stage.done("ada", "removeUser", json!({ "userId": ned }), "").await;
+        let leave = json!({ "groupId": sales, "userIds": [ned] });
+        stage.done("ada", "removeGroupMembers", leave, "").await;
         let promoted = json!({ "groupId": sales, "members": [{ "userId": sam, "manager": true }] });
         stage.done("ada", "setGroupManagers", promoted, "").await;
         for group in [&north, &south] {
             assert_eq!(stage.done("ada", "restoreGroup", json!({ "groupId": group }), "complete").await["complete"], false);
         }
-        stage.done("ada", "restoreUser", json!({ "userId": ned }), "").await;
-        assert_eq!(stage.groups_of(&ned).await, ["sales"]);
+        assert_eq!(stage.groups_of(&ned).await, Vec::<String>::new(), "who was taken out stays out");
         assert_eq!(stage.groups_of(&sam).await, ["sales*"]);
-        assert_eq!(stage.members(&sales).await, ["mia", "ned", "sam"]);
+        assert_eq!(stage.members(&sales).await, ["mia", "sam"]);
     });
+}
+
+#[test]
+fn a_lifted_member_who_was_in_the_parent_too_comes_back_without_leaving_it() {
+    on_stage(async |stage| {
+        let (north, sales, ned) = (stage.group("north"), stage.group("sales"), stage.user("ned"));
+        let also = json!({ "groupId": sales, "members": [{ "userId": ned }] });
+        stage.done("ada", "addGroupMembers", also, "").await;
+        stage.done("ada", "deleteGroup", json!({ "groupId": north, "mode": "LIFT" }), "").await;
+        stage.done("ada", "removeGroupMembers", json!({ "groupId": sales, "userIds": [ned] }), "").await;
+        assert_eq!(stage.done("ada", "restoreGroup", json!({ "groupId": north }), "complete").await["complete"], true);
+        assert_eq!(stage.groups_of(&ned).await, ["north"]);
+    });
+}
+
+#[test]
+fn what_was_lifted_and_deleted_comes_back_in_any_order() {
+    for first in ["north", "ned", "harbour"] {
+        on_stage(async |stage| {
+            let (north, harbour, ned) = (stage.group("north"), stage.group("harbour"), stage.user("ned"));
+            let manages = json!({ "groupId": north, "members": [{ "userId": ned, "manager": true }] });
+            stage.done("ada", "setGroupManagers", manages, "").await;
+            stage.done("ada", "createGroup", json!({ "name": "Quay", "parentId": harbour, "key": "quay" }), "").await;
+            stage.done("ada", "deleteGroup", json!({ "groupId": north, "mode": "LIFT" }), "").await;
+            stage.done("ada", "removeUser", json!({ "userId": ned }), "").await;
+            stage.done("ada", "deleteGroup", json!({ "groupId": harbour, "mode": "SUBTREE" }), "").await;
+            let restore = [
+                ("north", "restoreGroup", json!({ "groupId": north })),
+                ("ned", "restoreUser", json!({ "userId": ned })),
+                ("harbour", "restoreGroup", json!({ "groupId": harbour })),
+            ];
+            let (before, after): (Vec<_>, Vec<_>) = restore.into_iter().partition(|(name, ..)| *name == first);
+            for (name, mutation, input) in before.into_iter().chain(after) {
+                assert_eq!(stage.done("ada", mutation, input, "complete").await["complete"], true, "{name}, {first} first");
+            }
+            assert_eq!(stage.groups_of(&ned).await, ["north*"], "{first} first");
+            assert_eq!(parent(stage, &harbour).await["parent"]["key"], "north", "{first} first");
+            let tree = stage.query("ada", "{ groupTree { nodes { depth group { id key } } } }").await;
+            let depths = tree["groupTree"]["nodes"].as_array().unwrap().iter();
+            let depths: Vec<(&str, u64)> =
+                depths.map(|node| (node["group"]["key"].as_str().unwrap(), node["depth"].as_u64().unwrap())).collect();
+            assert!(depths.contains(&("harbour", 3)) && depths.contains(&("quay", 4)), "{depths:?}");
+        });
+    }
 }
 
 #[test]
@@ -273,7 +319,8 @@ fn what_is_in_the_bin_is_listed_to_whoever_could_see_it() {
         // Mia sees what is in sales; eve sees none of it, and nobody else's cursor is one of hers.
         let kinds =
             |answer: &Json| answer["recycleBin"]["nodes"].as_array().unwrap().iter().map(|entry| entry["kind"].clone()).collect::<Vec<_>>();
-        assert_eq!(kinds(&stage.query("mia", "{ recycleBin { nodes { kind } } }").await), [json!("GROUP")]);
+        let mias = kinds(&stage.query("mia", "{ recycleBin { nodes { kind } } }").await);
+        assert_eq!(mias, [json!("GROUP")], "ned was in the north, which is gone too: nobody knows him to be hers");
         assert_eq!(kinds(&stage.query("eve", "{ recycleBin { nodes { kind } } }").await), Vec::<Json>::new());
         stage.done("ada", "restoreGroup", json!({ "groupId": north }), "").await;
         // Nothing tells their order but their ids: the clock of the test stands.
@@ -310,8 +357,11 @@ fn a_group_gives_its_name_to_one_that_it_lifts() {
         stage.done("ada", "deleteGroup", json!({ "groupId": north, "mode": "LIFT" }), "").await;
         let above = async || parent(stage, twin["group"]["id"].as_str().unwrap()).await["parent"]["key"].take();
         assert_eq!(above().await, "sales");
-        assert_eq!(stage.refused("ada", "restoreGroup", json!({ "groupId": north })).await[0].0, "TAKEN");
-        stage.done("ada", "restoreGroup", json!({ "groupId": north, "name": "North again" }), "").await;
+        stage.done("ada", "restoreGroup", json!({ "groupId": north }), "").await;
         assert_eq!(above().await, "north");
+        let names = stage.query("ada", "{ groups(first: 100, filter: { name: { eq: \"north\" } }) { nodes { id name } } }").await;
+        assert_eq!(names["groups"]["nodes"].as_array().map(Vec::len), Some(2), "both have their names");
+        let another = json!({ "name": "north", "parentId": north });
+        assert_eq!(stage.refused("ada", "createGroup", another).await[0].0, "TAKEN", "also for whoever comes after");
     });
 }

@@ -6,6 +6,26 @@ use tests::on_each_database;
 use super::stage::{Stage, on_stage, only};
 
 #[test]
+fn whoever_is_limited_to_a_subtree_restores_users_of_it() {
+    on_stage(async |stage| {
+        let (ned, eve) = (stage.user("ned"), stage.user("eve"));
+        stage.give("hal", &["user.restore"], Some("sales")).await;
+        for user in [&ned, &eve] {
+            stage.done("ada", "removeUser", json!({ "userId": user }), "").await;
+        }
+        let bin = "{ recycleBin { nodes { id } } }";
+        assert_eq!(stage.query("hal", bin).await["recycleBin"]["nodes"], json!([{ "id": ned }]));
+        assert_eq!(stage.query("mia", bin).await["recycleBin"]["nodes"], json!([{ "id": ned }]), "she managed him");
+        assert_eq!(stage.query("sam", bin).await["recycleBin"]["nodes"], json!([]));
+        assert_eq!(stage.refused("sam", "restoreUser", json!({ "userId": ned })).await, only("NOT_FOUND", "userId"));
+        assert_eq!(stage.refused("hal", "restoreUser", json!({ "userId": eve })).await, only("NOT_FOUND", "userId"));
+        assert_eq!(stage.done("hal", "restoreUser", json!({ "userId": ned }), "user { userName }").await["user"]["userName"], "ned");
+        assert_eq!(stage.groups_of(&ned).await, ["north"]);
+        assert_eq!(stage.refused("hal", "restoreUser", json!({ "userId": ned })).await, only("NOT_RESTORABLE", "userId"));
+    });
+}
+
+#[test]
 fn a_user_begins_with_what_it_is_given() {
     on_stage(async |stage| {
         let input = json!({ "user": {
@@ -117,6 +137,9 @@ fn codes_tell_users_of_one_address_apart() {
         stage.done("ada", "addUser", add("xyz"), "").await;
         let bad = json!({ "minLength": 5 });
         assert_eq!(stage.refused("ada", "updateUserCodeSettings", bad).await, only("INVALID", "minLength"));
+        let bad = json!({ "minLength": -1, "maxLength": 65 });
+        let both = [only("INVALID", "minLength"), only("INVALID", "maxLength")].concat();
+        assert_eq!(stage.refused("ada", "updateUserCodeSettings", bad).await, both);
     });
 }
 

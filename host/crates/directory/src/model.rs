@@ -13,7 +13,7 @@ mod user;
 mod workspace;
 
 pub use attribute::{Attribute, AttributeType, CodeRule};
-pub use deletion::{Binned, Deleted, Deletion};
+pub use deletion::{Binned, BinnedUser, Deleted, Deletion};
 pub use field::{Attributes, Field, TextField};
 pub use group::{Group, Membership};
 pub use policy::{PolicyModule, PolicyStatus, PolicyVersion};

@@ -15,8 +15,8 @@ use crate::{
     contract::Digest,
     ids::{AccountId, DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
     model::{
-        Attribute, Binned, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, Status, Timestamp, Token,
-        TokenKind, User, UserText, Workspace,
+        Attribute, Binned, BinnedUser, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, Status, Timestamp,
+        Token, TokenKind, User, UserText, Workspace,
     },
     query::{
         Filter, GrantPredicate, GroupPredicate, IdSort, Keyset, MembershipPredicate, NameSort, Order, RolePredicate, UserPredicate,
@@ -317,6 +317,8 @@ pub trait Snapshot: Send {
     async fn token(&mut self, id: TokenId) -> Result<Option<Sealed<Token>>, Error>;
     /// Deletions behind a position, the latest first, at most so many.
     async fn deletions(&mut self, after: Option<(Timestamp, DeletionId)>, rows: usize) -> Result<Vec<Sealed<Deletion>>, Error>;
+    /// What these users, who are in the recycle bin, would have again; one for each that would have anything.
+    async fn binned_users(&mut self, ids: &[UserId]) -> Result<Vec<Sealed<BinnedUser>>, Error>;
     /// Those of these groups that were deleted by themselves, as they were.
     async fn binned_groups(&mut self, ids: &[GroupId]) -> Result<Vec<Sealed<Group>>, Error>;
     /// Those of these roles that were deleted, as they were.

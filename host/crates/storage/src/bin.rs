@@ -1,11 +1,13 @@
 //! Reads around changes: the recycle bin, edges by their ends, declared attributes, tokens, and what was done under a key.
 
+use std::collections::BTreeMap;
+
 use directory::{
     Error, Sealed,
     contract::Digest,
     ids::{DeletionId, GroupId, RoleId, TokenId, UserId},
     limits::TOKENS,
-    model::{Attribute, Binned, Deleted, Deletion, Group, Membership, Role, Timestamp, Token},
+    model::{Attribute, Binned, BinnedUser, Deleted, Deletion, Group, Membership, Role, Timestamp, Token},
 };
 use uuid::Uuid;
 
@@ -112,6 +114,50 @@ pub(crate) async fn deletions(
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let found = view.fetch(sql!(DELETIONS, rows::DELETION, view.workspace, false, at, id.0, most).fixed()).await?;
     found.iter().map(|row| rows::deletion(&mut row.columns())).collect()
+}
+
+const GROUPS_OF_USERS: &str = "
+select distinct d.object_id, b.group_id
+from deletions d
+join deleted_memberships b
+  on b.workspace_id = d.workspace_id
+  and b.deletion_id = d.id
+join groups g
+  on g.workspace_id = b.workspace_id
+  and g.id = b.group_id
+where d.workspace_id = {}
+  and d.object_id {}
+order by d.object_id, b.group_id";
+
+const ROLES_OF_USERS: &str = "
+select distinct d.object_id, b.role_id
+from deletions d
+join deleted_grants b
+  on b.workspace_id = d.workspace_id
+  and b.deletion_id = d.id
+join roles r
+  on r.workspace_id = b.workspace_id
+  and r.id = b.role_id
+where d.workspace_id = {}
+  and d.object_id {}
+order by d.object_id, b.role_id";
+
+/// What these users would have again.
+pub(crate) async fn binned_users(view: &mut View, ids: &[UserId]) -> Result<Vec<Sealed<BinnedUser>>, Error> {
+    let mut users: BTreeMap<UserId, BinnedUser> = BTreeMap::new();
+    let ids = || among(ids.iter().map(|id| id.0));
+    let entry = |user| BinnedUser { user, groups: Vec::new(), roles: Vec::new() };
+    for row in view.fetch(sql!(GROUPS_OF_USERS, view.workspace, ids()).fixed()).await? {
+        let mut columns = row.columns();
+        let user = UserId(columns.take()?);
+        users.entry(user).or_insert_with(|| entry(user)).groups.push(GroupId(columns.take()?));
+    }
+    for row in view.fetch(sql!(ROLES_OF_USERS, view.workspace, ids()).fixed()).await? {
+        let mut columns = row.columns();
+        let user = UserId(columns.take()?);
+        users.entry(user).or_insert_with(|| entry(user)).roles.push(RoleId(columns.take()?));
+    }
+    Ok(users.into_values().map(Sealed::new).collect())
 }
 
 const BINNED_GROUPS: &str = "

@@ -15,7 +15,8 @@ use directory::{
     contract::Digest,
     ids::{DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
     model::{
-        Attribute, Binned, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, Timestamp, Token, User, Workspace,
+        Attribute, Binned, BinnedUser, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, Timestamp, Token,
+        User, Workspace,
     },
     store::{GrantList, GroupFact, GroupList, Listed, MembershipList, RoleFact, RoleList, Snapshot, SubjectFacts, UserList},
 };
@@ -191,6 +192,10 @@ impl Snapshot for View {
 
     async fn deletions(&mut self, after: Option<(Timestamp, DeletionId)>, rows: usize) -> Result<Vec<Sealed<Deletion>>, Error> {
         bin::deletions(self, after, rows).await
+    }
+
+    async fn binned_users(&mut self, ids: &[UserId]) -> Result<Vec<Sealed<BinnedUser>>, Error> {
+        bin::binned_users(self, ids).await
     }
 
     async fn binned_groups(&mut self, ids: &[GroupId]) -> Result<Vec<Sealed<Group>>, Error> {

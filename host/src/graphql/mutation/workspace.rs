@@ -23,9 +23,9 @@ pub(in crate::graphql) struct UpdateWorkspaceInput {
 #[derive(Clone, Debug, InputObject)]
 pub(in crate::graphql) struct UpdateUserCodeSettingsInput {
     /// Characters at least, from 1.
-    min_length: Option<u32>,
+    min_length: Option<i32>,
     /// Characters at most, up to 64.
-    max_length: Option<u32>,
+    max_length: Option<i32>,
     /// Which characters.
     rule: Option<UserCodeRule>,
 }

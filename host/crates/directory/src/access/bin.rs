@@ -2,14 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Directory, Sealed, Visible, facts::Planned};
+use super::{
+    Directory, Sealed, Visible,
+    facts::{Facts, Planned, RowSet},
+};
 use crate::{
     Error,
     change::DeleteMode,
     ids::{DeletionId, GroupId, RoleId, UserId},
     limits::{CHECK_ROWS, SCAN_ROWS},
-    model::{Deleted, Deletion, Group, Role, Timestamp, User},
+    model::{Deleted, Deletion, Field, Group, Role, Status, Timestamp, User},
     query::Keyset,
+    register::Kind,
     store::Snapshot,
 };
 
@@ -93,7 +97,8 @@ impl Directory {
         let roles = of(|of| if let Deleted::Role(id) = of { Some(id.0) } else { None });
         let mut seen: HashMap<uuid::Uuid, BinObject> = HashMap::with_capacity(deletions.len());
         let users: Vec<UserId> = users.into_iter().map(UserId).collect();
-        for user in self.users(&users).await?.into_iter().flatten() {
+        let (users, planned) = self.binned_users(&users).await?;
+        for user in self.open_imagined(users, &planned).await?.into_iter().flatten() {
             seen.insert(user.id.0, BinObject::User(user));
         }
         let groups: Vec<GroupId> = groups.into_iter().map(GroupId).collect();
@@ -109,6 +114,34 @@ impl Directory {
             Some(BinEntry { object, mode: deletion.mode, at: deletion.at, by: deletion.by, keyset: keyset(&deletion) })
         };
         Ok(deletions.into_iter().filter_map(entry).collect())
+    }
+
+    /// Those of these users that are in the recycle bin, with the groups and roles that they would have again.
+    ///
+    /// By these they are decided: without them, whoever is limited to a subtree would lose sight of the users that it removed there.
+    pub(super) async fn binned_users(&self, ids: &[UserId]) -> Result<(Vec<User>, Planned), Error> {
+        let mut planned = Planned::default();
+        if ids.is_empty() {
+            return Ok((Vec::new(), planned));
+        }
+        let mut snapshot = self.snapshot.lock().await;
+        let rows = snapshot.users_by_id(ids).await?.into_iter().map(Sealed::open);
+        let rows: Vec<User> = rows.filter(|row: &User| row.status == Field::Shown(Status::Deleted)).collect();
+        planned.users = rows.iter().map(|row| (row.id, (row.clone(), Vec::new(), Vec::new()))).collect();
+        for binned in snapshot.binned_users(ids).await?.into_iter().map(Sealed::open) {
+            if let Some((_, groups, roles)) = planned.users.get_mut(&binned.user) {
+                (*groups, *roles) = (binned.groups, binned.roles);
+            }
+        }
+        Ok((rows, planned))
+    }
+
+    /// One of them, as stored, if the subject could see it.
+    pub(super) async fn binned_user(&self, id: UserId) -> Result<Option<User>, Error> {
+        let (rows, planned) = self.binned_users(&[id]).await?;
+        let facts = Facts::Imagined(RowSet::Users(&rows), &planned);
+        let decisions = self.decide_facts(&Kind::User.read(), Kind::User, &facts, rows.len()).await?;
+        Ok(rows.into_iter().zip(decisions).find(|(_, decision)| decision.allows()).map(|(row, _)| row))
     }
 
     /// Deleted groups in the places that they had; what was at a parent that is gone is on the first level.

@@ -48,6 +48,17 @@ pub struct Deletion {
     pub at: Timestamp,
 }
 
+/// What a user in the recycle bin would have again.
+#[derive(Clone, Debug)]
+pub struct BinnedUser {
+    /// The user.
+    pub user: UserId,
+    /// The groups, still there, in which it was.
+    pub groups: Vec<GroupId>,
+    /// The roles, still there, that it held.
+    pub roles: Vec<RoleId>,
+}
+
 /// What a restoration brings back, on which its policy decides.
 #[derive(Clone, Debug, Default)]
 pub struct Binned {

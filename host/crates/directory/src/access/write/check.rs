@@ -107,6 +107,12 @@ fn code(text: &str, rules: CodeRules) -> Result<(), Error> {
     }
 }
 
+/// A bound on the length of codes.
+pub(super) fn code_length(chars: i32) -> Result<u32, Error> {
+    let length = u32::try_from(chars).ok().filter(|length| (1..=CODE_CHARS).contains(length));
+    length.ok_or_else(|| Error::Invalid(format!("codes have 1 to {CODE_CHARS} characters, and not {chars}; choose a length between these")))
+}
+
 /// Whether rules for codes can be met at all.
 ///
 /// # Errors

@@ -221,10 +221,13 @@ impl Directory {
     /// See [`RestoreUser`].
     pub(super) async fn plan_restore_user(&self, asked: &RestoreUser, ids: &mut dyn IdSource) -> Planning {
         let not_found = || Problem::at("userId", Error::NotFound(format!("user `{}`", asked.user)));
-        let before = self.targets::<User>(&[asked.user.0]).await?.into_iter().flatten().next().ok_or_else(not_found)?;
-        if before.status != Field::Shown(Status::Deleted) {
-            return Err(self.not_in_the_bin(&before).await?);
-        }
+        let Some(before) = self.binned_user(asked.user).await? else {
+            let there = self.targets::<User>(&[asked.user.0]).await?.into_iter().flatten().next();
+            return Err(match there.filter(|user| user.status != Field::Shown(Status::Deleted)) {
+                Some(user) => self.not_in_the_bin(&user).await?,
+                None => not_found().into(),
+            });
+        };
         let deletion = self.snapshot.lock().await.deletion_of(asked.user.0).await?.map(Sealed::open);
         let Some(deletion) = deletion.filter(|deletion| matches!(deletion.of, Deleted::User(_))) else { return Err(not_found().into()) };
         let binned = self.snapshot.lock().await.binned(&deletion).await?.open();

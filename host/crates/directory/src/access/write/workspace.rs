@@ -25,9 +25,9 @@ pub struct UpdateWorkspace {
 #[derive(Clone, Debug)]
 pub struct SetCodeRules {
     /// Characters at least.
-    pub min_length: Option<u32>,
+    pub min_length: Option<i32>,
     /// Characters at most.
-    pub max_length: Option<u32>,
+    pub max_length: Option<i32>,
     /// Which characters.
     pub rule: Option<CodeRule>,
 }
@@ -63,14 +63,19 @@ impl Directory {
     /// See [`SetCodeRules`].
     pub(super) async fn plan_set_code_rules(&self, asked: &SetCodeRules) -> Planning {
         let before = self.snapshot.lock().await.workspace().await.map(Sealed::open)?;
+        let mut problems = Problems::default();
+        let mut length = |field, asked: Option<i32>, before| {
+            asked.map_or(Some(before), |asked| problems.keep(field, check::code_length(asked))).unwrap_or(before)
+        };
         let rules = CodeRules {
-            min_length: asked.min_length.unwrap_or(before.code_rules.min_length),
-            max_length: asked.max_length.unwrap_or(before.code_rules.max_length),
+            min_length: length("minLength", asked.min_length, before.code_rules.min_length),
+            max_length: length("maxLength", asked.max_length, before.code_rules.max_length),
             rule: asked.rule.unwrap_or(before.code_rules.rule),
         };
         let set = [(asked.min_length.is_some(), "minLength"), (asked.max_length.is_some(), "maxLength"), (asked.rule.is_some(), "rule")];
         let fields: Vec<String> = set.into_iter().filter(|(set, _)| *set).map(|(_, field)| field.to_owned()).collect();
         self.permit_other("settings.update", Kind::Settings, &fields, "").await?;
+        problems.none()?;
         let wrong = if asked.min_length.is_none() { "maxLength" } else { "minLength" };
         check::code_rules_hold(rules).map_err(|error| Problem::at(wrong, error))?;
         let answer = vec![before.id.0];
