@@ -1,5 +1,8 @@
 //! Who is in, or below, which group: kept true with every change, by counting paths.
 //!
+//! There is no index by user: the memberships of a user and the tree tell its groups, and whoever asks about a user names groups. Without
+//! one, what a move writes are a few long runs of rows.
+//!
 //! A row's `paths` is the number of memberships of its user in the group and in everything below it. So a whole subtree that moves
 //! changes the rows of the groups above by what its own root's rows count.
 
@@ -79,7 +82,7 @@ pub(super) async fn lose(tx: &mut Tx, of: WorkspaceId, which: Sql) -> Result<(),
     tx.execute(sql!(FORGET_LOST, of, of, which)).await.map(drop)
 }
 
-/// The rows of groups above whose every path goes through the subtree.
+/// The rows of groups above whose only path goes through the subtree: most of them, and told by the row alone.
 const LEAVE: &str = "
 delete from effective_memberships
 where workspace_id = {}
@@ -90,13 +93,7 @@ where workspace_id = {}
     where e.workspace_id = {}
       and e.group_id = {}
   )
-  and paths = (
-    select e.paths
-    from effective_memberships e
-    where e.workspace_id = {}
-      and e.group_id = {}
-      and e.user_id = effective_memberships.user_id
-  )";
+  and paths = 1";
 
 const LEAVE_PARTLY: &str = "
 update effective_memberships
@@ -108,17 +105,24 @@ where e.workspace_id = {}
   and effective_memberships.group_id {}
   and effective_memberships.user_id = e.user_id";
 
+const FORGET_LEFT: &str = "
+delete from effective_memberships
+where workspace_id = {}
+  and group_id {}
+  and paths <= 0";
+
 /// Counts everybody in or below `group` out of these groups above it.
 pub(super) async fn leave(tx: &mut Tx, of: WorkspaceId, group: GroupId, above: &[GroupId]) -> Result<(), Error> {
     if above.is_empty() {
         return Ok(());
     }
     let above = || -> Part { among(above.iter().map(|id| id.0)) };
-    tx.execute(sql!(LEAVE, of, above(), of, group, of, group)).await?;
-    tx.execute(sql!(LEAVE_PARTLY, of, group, of, above())).await.map(drop)
+    tx.execute(sql!(LEAVE, of, above(), of, group)).await?;
+    tx.execute(sql!(LEAVE_PARTLY, of, group, of, above())).await?;
+    tx.execute(sql!(FORGET_LEFT, of, above())).await.map(drop)
 }
 
-/// A user's rows together, so that the pages of the index by user are written once; those of the groups are few at a time.
+/// A group's rows together, in the order of the primary key.
 const JOIN: &str = "
 insert into effective_memberships (workspace_id, group_id, user_id, paths, active)
 select {}, g.id, e.user_id, e.paths, e.active
@@ -128,7 +132,7 @@ where e.workspace_id = {}
   and e.group_id = {}
   and g.workspace_id = {}
   and g.id {}
-order by e.user_id, g.id
+order by g.id, e.user_id
 on conflict (workspace_id, group_id, user_id) do update
 set paths = effective_memberships.paths + excluded.paths";
 
@@ -144,21 +148,37 @@ const SET_ACTIVE: &str = "
 update effective_memberships
 set active = {}
 where workspace_id = {}
-  and user_id {}";
+  and (group_id, user_id) in (
+    select c.ancestor_id, m.user_id
+    from memberships m
+    cross join group_closure c
+    where m.workspace_id = {}
+      and m.user_id {}
+      and c.workspace_id = m.workspace_id
+      and c.group_id = m.group_id
+  )";
 
 /// Repeats the status of users.
 pub(super) async fn set_status(tx: &mut Tx, of: WorkspaceId, users: impl IntoIterator<Item = Uuid>, status: Status) -> Result<(), Error> {
-    tx.execute(sql!(SET_ACTIVE, status == Status::Active, of, among(users))).await.map(drop)
+    tx.execute(sql!(SET_ACTIVE, status == Status::Active, of, of, among(users))).await.map(drop)
 }
 
 const FORGET_USERS: &str = "
 delete from effective_memberships
 where workspace_id = {}
-  and user_id {}";
+  and (group_id, user_id) in (
+    select c.ancestor_id, m.user_id
+    from memberships m
+    cross join group_closure c
+    where m.workspace_id = {}
+      and m.user_id {}
+      and c.workspace_id = m.workspace_id
+      and c.group_id = m.group_id
+  )";
 
-/// Forgets users who are in no group any more.
+/// Forgets users whose every membership is about to be removed.
 pub(super) async fn forget_users(tx: &mut Tx, of: WorkspaceId, users: impl IntoIterator<Item = Uuid>) -> Result<(), Error> {
-    tx.execute(sql!(FORGET_USERS, of, among(users))).await.map(drop)
+    tx.execute(sql!(FORGET_USERS, of, of, among(users))).await.map(drop)
 }
 
 const FORGET_GROUPS: &str = "

@@ -99,10 +99,10 @@ pub(in crate::write) async fn remove_users(writer: &mut Writer, removed: &[(User
     let binned = || among(removed.iter().map(|(.., deletion)| deletion.0));
     writer.tx.execute(sql!(BIN_MEMBERSHIPS_OF_USERS, of, binned())).await?;
     writer.tx.execute(sql!(BIN_GRANTS_OF_USERS, of, binned())).await?;
+    effective::forget_users(&mut writer.tx, of, ids()).await?;
     writer.tx.execute(sql!(DELETE_MEMBERSHIPS_OF_USERS, of, among(ids()))).await?;
     writer.tx.execute(sql!(DELETE_GRANTS_OF_USERS, of, among(ids()))).await?;
     writer.tx.execute(sql!(DELETE_TOP_MANAGERS, of, among(ids()))).await?;
-    effective::forget_users(&mut writer.tx, of, ids()).await?;
     writer.tx.execute(sql!(SET_DELETED, now, of, among(ids()))).await?;
     users::revoke_tokens(writer, ids()).await?;
     users::count(writer, -(removed.len() as i64)).await
