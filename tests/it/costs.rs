@@ -50,6 +50,47 @@ fn twice_the_page_costs_as_many_statements_and_calls() {
     });
 }
 
+/// What a page of the recycle bin costs, with a user, a group and a role in it: a `check` for each kind, and one for who deleted them.
+const BIN_CALLS: u64 = 4;
+const BIN_STATEMENTS: u64 = 14;
+
+#[test]
+fn a_page_of_the_recycle_bin_costs_as_many_statements_however_long_it_is() {
+    on_each_database(async |host: &TestHost| {
+        let mut world = generate::world(&mut Dice::seeded(3), "costs".to_owned(), 40);
+        host.import_world(&mut world, "").await;
+        host.activate(&world, &Policy::Standard(Standard::new(Mode::ALL[0]))).await;
+        let token = host.token(&world, &Asker::person(0)).await;
+        let mutate = async |query: String| {
+            let answer = host.graphql(&token, &query, Json::Null).await;
+            assert_eq!(answer["data"]["done"]["userErrors"], json!([]), "{query}: {answer}");
+        };
+        let made = host.graphql(
+            &token,
+            "mutation { group: createGroup(input: { name: \"Gone\" }) { group { id } } role: createRole(input: { name: \"Gone\", permissions: [] }) { role { id } } }",
+            Json::Null,
+        );
+        let made = made.await["data"].take();
+        mutate(format!(
+            "mutation {{ done: deleteGroup(input: {{ groupId: {}, mode: SUBTREE }}) {{ userErrors {{ code }} }} }}",
+            made["group"]["group"]["id"]
+        ))
+        .await;
+        mutate(format!("mutation {{ done: deleteRole(input: {{ roleId: {} }}) {{ userErrors {{ code }} }} }}", made["role"]["role"]["id"]))
+            .await;
+        let bin = "{ recycleBin(first: 100) { nodes { id kind name deletedBy { id userName } } } }";
+        let active: Vec<&str> =
+            world.people.iter().skip(1).filter(|person| person.status == "active").map(|person| person.id.as_str()).collect();
+        let mut costs = Vec::new();
+        for removed in active.chunks(active.len() / 2).take(2) {
+            let users = serde_json::to_string(removed).unwrap();
+            mutate(format!("mutation {{ done: removeUsers(input: {{ userIds: {users} }}) {{ userErrors {{ code }} }} }}")).await;
+            costs.push(explained(host, &token, bin).await);
+        }
+        assert_eq!(costs, [(BIN_CALLS, BIN_STATEMENTS); 2], "{:?}", host.backend);
+    });
+}
+
 #[test]
 fn only_whoever_may_read_the_policy_is_told_what_it_costs() {
     on_each_database(async |host: &TestHost| {

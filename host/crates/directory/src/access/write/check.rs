@@ -7,7 +7,7 @@ use crate::{
     model::{Attribute, Attributes, CodeRule, UserText},
 };
 
-/// A single-line text: trimmed, not empty, without control characters, at most `most` characters.
+/// A single-line text: trimmed, not empty, without control and other unseen characters, at most `most` characters.
 pub(super) fn line(text: &str, most: usize) -> Result<String, Error> {
     let text = text.trim();
     let chars = text.chars().count();
@@ -20,7 +20,17 @@ pub(super) fn line(text: &str, most: usize) -> Result<String, Error> {
     if text.chars().any(char::is_control) {
         return Err(Error::Invalid("the text has a control character; remove it".to_owned()));
     }
+    if let Some(unseen) = text.chars().find(|c| is_unseen(*c)) {
+        let code = u32::from(unseen);
+        return Err(Error::Invalid(format!("the text has the character U+{code:04X}, which nobody sees; remove it")));
+    }
     Ok(text.to_owned())
+}
+
+/// Characters by which one name would look like another: those without width that no script needs, line separators, and those that turn
+/// the direction of what follows (Unicode Standard Annex 9, explicit embeddings, overrides and isolates).
+const fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// A name.
@@ -28,8 +38,9 @@ pub(super) fn name(text: &str) -> Result<String, Error> {
     line(text, TEXT_CHARS)
 }
 
-/// A text for people, of any number of lines.
+/// A text for people, of any number of lines, each ended by one line feed.
 pub(super) fn description(text: &str) -> Result<String, Error> {
+    let text = text.replace("\r\n", "\n");
     let text = text.trim();
     let chars = text.chars().count();
     if text.is_empty() {
@@ -200,6 +211,18 @@ mod tests {
             assert!(user_text(UserText::Email, bad, ANY).is_err(), "{bad}");
         }
         assert!(user_text(UserText::AvatarUrl, "javascript:alert(1)", ANY).is_err());
+    }
+
+    #[test]
+    fn names_have_nothing_unseen_and_descriptions_end_their_lines_alike() {
+        for bad in ["a\u{202e}b", "a\u{200b}b", "a\u{2066}b", "\u{feff}a", "a\u{2028}b", "a\tb", " "] {
+            assert!(name(bad).is_err(), "{bad:?}");
+        }
+        for good in ["Ада", "نام\u{200c}ها", "\u{5d0}\u{200f}1", "👩\u{200d}🚀"] {
+            assert_eq!(name(good).unwrap(), good);
+        }
+        assert_eq!(description(" one\r\ntwo\n").unwrap(), "one\ntwo");
+        assert!(description("one\rtwo").is_err());
     }
 
     #[test]

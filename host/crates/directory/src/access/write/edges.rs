@@ -145,11 +145,11 @@ impl Directory {
         let group = self.seen_group(group, "groupId").await?;
         let raw: Vec<Uuid> = users.iter().map(|user| user.0).collect();
         let seen = self.targets::<crate::model::User>(&raw).await?;
-        let mut known = self.memberships_in(group.id, users, true).await?;
+        let known = self.memberships_in(group.id, users, true).await?;
         let mut found = Found::default();
         for (position, (user, row)) in users.iter().zip(seen).enumerate() {
-            match row.and_then(|row| known.remove(&row.id)) {
-                Some(membership) => found.push(position, membership),
+            match row.and_then(|row| known.get(&row.id)) {
+                Some(membership) => found.push(position, membership.clone()),
                 None => problems.add(&at(position), Error::NotFound(format!("a membership of user `{user}` in the group"))),
             }
         }
