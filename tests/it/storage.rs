@@ -24,6 +24,9 @@ use directory::{
 use storage::{Database, Options};
 use uuid::Uuid;
 
+/// Connections to each database.
+const CONNECTIONS: u32 = 4;
+
 /// A fresh, migrated database, and the folder that it lives in.
 struct Backend {
     name: &'static str,
@@ -43,7 +46,7 @@ async fn backends() -> Vec<Backend> {
 }
 
 async fn open(url: &str) -> Arc<Database> {
-    let database = Database::open(url, Options { connections: 4, ..Options::default() }).await.expect("the database opens");
+    let database = Database::open(url, Options { connections: CONNECTIONS, ..Options::default() }).await.expect("the database opens");
     assert!(!database.pending_migrations().await.expect("migrations are listed").is_empty());
     database.migrate().await.expect("the schema is made");
     database.migrate().await.expect("and made only once");

@@ -34,6 +34,7 @@ use crate::{
     model::{LEARN, World},
     naive::policy::{Asker, Policy},
     postgres,
+    stored::Stored,
 };
 
 /// What the server's clock says: noon of 2025-01-01.
@@ -181,6 +182,12 @@ impl TestHost {
     #[must_use]
     pub fn gate(&self) -> &Arc<Gate> {
         &self.app.gate
+    }
+
+    /// The database, read past the server.
+    #[must_use]
+    pub fn stored(&self) -> Stored {
+        Stored::at(self.app.config.database_url())
     }
 
     /// The store, for what the operator does.

@@ -111,7 +111,7 @@ pub enum Refusal {
     Twice {
         /// Which one.
         name: String,
-        /// Where, after its second name.
+        /// Where the second one is.
         at: Pos,
     },
     /// It has no operation to be executed.

@@ -1,5 +1,6 @@
 //! The file as it is written.
 
+use directory::text::is_unseen;
 use serde::Deserialize;
 
 use super::Error;
@@ -96,6 +97,9 @@ pub fn text(given: &str, limit: usize) -> Result<String, String> {
     }
     if given.chars().any(char::is_control) {
         return Err("has a control character; remove it".to_owned());
+    }
+    if let Some(unseen) = given.chars().find(|c| is_unseen(*c)) {
+        return Err(format!("has the character U+{:04X}, which nobody sees; remove it", u32::from(unseen)));
     }
     if given.chars().count() > limit {
         return Err(format!("has more than {limit} characters; shorten it"));

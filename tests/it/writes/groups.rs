@@ -257,6 +257,26 @@ fn what_was_lifted_and_deleted_comes_back_in_any_order() {
 }
 
 #[test]
+fn of_lifts_out_of_one_another_the_last_is_restored_first_and_managers_manage_again() {
+    on_stage(async |stage| {
+        let (north, harbour, ned) = (stage.group("north"), stage.group("harbour"), stage.user("ned"));
+        stage.done("ada", "removeGroupMembers", json!({ "groupId": north, "userIds": [ned] }), "").await;
+        let manages = json!({ "groupId": harbour, "members": [{ "userId": ned, "manager": true }] });
+        stage.done("ada", "addGroupMembers", manages, "").await;
+        for group in [&harbour, &north] {
+            stage.done("ada", "deleteGroup", json!({ "groupId": group, "mode": "LIFT" }), "").await;
+        }
+        assert_eq!(stage.groups_of(&ned).await, ["sales"]);
+        stage.done("ada", "removeUser", json!({ "userId": ned }), "").await;
+        for group in [&north, &harbour] {
+            assert_eq!(stage.done("ada", "restoreGroup", json!({ "groupId": group }), "complete").await["complete"], true);
+        }
+        assert_eq!(stage.done("ada", "restoreUser", json!({ "userId": ned }), "complete").await["complete"], true);
+        assert_eq!(stage.groups_of(&ned).await, ["harbour*"]);
+    });
+}
+
+#[test]
 fn a_hidden_parent_looks_absent_whatever_version_is_expected() {
     on_stage(async |stage| {
         let south = stage.group("south");

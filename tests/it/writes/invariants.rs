@@ -90,6 +90,8 @@ struct Model {
     waiting: Vec<Waiting>,
     /// Groups and memberships that were lifted and came down again.
     sunk: usize,
+    /// Whether something did not come back with what was restored last.
+    partly: bool,
 }
 
 impl Model {
@@ -197,6 +199,8 @@ impl Model {
             if let Some(place) = self.groups.get_mut(child).or(deleted).filter(|place| **place == parent) {
                 *place = Some(group);
                 self.sunk += 1;
+            } else {
+                self.partly = true;
             }
         }
         let Some(parent) = parent else { return };
@@ -210,6 +214,8 @@ impl Model {
             if let Some(edge) = lives.find(|edge| edge.group == parent && !edge.manager) {
                 *edge = one.edge;
                 self.sunk += 1;
+            } else {
+                self.partly = true;
             }
         }
     }
@@ -367,6 +373,7 @@ impl Move<'_> {
             let parent = groups[&group];
             let there = parent.is_none_or(|parent| after.groups.contains_key(&parent));
             after.groups.extend(groups);
+            after.partly = false;
             after.sink(group, parent, &lifted);
             after.bring_back(With::Group(group));
             there
@@ -430,6 +437,7 @@ fn any_sequence_of_commands_does_what_the_reference_does() {
                 let (command, expected) =
                     Move { by, model: &mut model, grants: &mut grants, administrator }.make(&mut dice, sequence * COMMANDS + step);
                 let shown = format!("sequence {sequence}, step {step}: {command:?}");
+                let restored = matches!(command, Command::RestoreGroup(_));
                 let new_group = matches!(command, Command::CreateGroup(_));
                 let granted = if let Command::AddGrants(grant) = &command { Some(grant.grants[0].user) } else { None };
                 let deleted = if let Command::DeleteGroup(deletion) = &command { Some(deletion.mode) } else { None };
@@ -437,6 +445,7 @@ fn any_sequence_of_commands_does_what_the_reference_does() {
                     (Ok(written), Some(after)) => {
                         let parent = new_parent(&shown);
                         model = after;
+                        assert_eq!(written.partly, restored && model.partly, "{shown}");
                         if new_group {
                             model.groups.insert(GroupId(written.ids[0]), parent);
                         }
@@ -491,6 +500,9 @@ async fn look(stage: &Stage<'_>, model: &Model, grants: &mut BTreeMap<UserId, Gr
         assert_eq!(members, model.members(*group), "in or below {group}");
         assert_eq!(count, directory::access::Count::Exact(members.len() as u64));
     }
+    let edges: BTreeSet<(UserId, GroupId, bool)> = model.edges.values().map(|edge| (edge.user, edge.group, edge.manager)).collect();
+    assert_eq!(stage.host.stored().memberships().await, edges);
+    assert_eq!(stage.host.stored().untrue().await, (0, 0), "rows of closure and of effective memberships that are not as they follow");
     let workspace = directory.workspace().await.unwrap().unwrap();
     let there = model.people.values().filter(|person| person.removed.is_none()).count() as u64;
     assert_eq!(workspace.user_count.shown(), Some(&there));

@@ -40,7 +40,7 @@ pub use write::{
     AddGrants, AddMembers, AddUsers, Command, CreateGroup, CreateRole, CreateToken, DefineAttribute, DeleteGroup, DeleteRole, Done,
     GrantDraft, Member, MoveGroup, MovePreview, OnboardPartner, RemoveAttribute, RemoveGrants, RemoveMembers, RemoveUsers, ReplaceGrants,
     Request, RestoreGroup, RestoreRole, RestoreUser, RevokeToken, SetCodeRules, SetManagers, SetStatus, UpdateAttribute, UpdateGroup,
-    UpdateRole, UpdateUser, UpdateWorkspace, UserDraft, code_rules_hold, grants_version,
+    UpdateRole, UpdateUser, UpdateWorkspace, UserDraft, grants_version,
 };
 
 use crate::{

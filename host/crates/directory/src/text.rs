@@ -13,6 +13,29 @@ pub fn fold(text: &str) -> String {
     text.nfd().default_case_fold().nfkd().default_case_fold().nfkc().collect()
 }
 
+/// Whether nobody sees a character where it stands, so that one name would look like another: those without width that no script needs,
+/// blank letters, line separators, tags, and what turns the direction of what follows (Unicode Standard Annex 9, explicit embeddings,
+/// overrides and isolates).
+#[must_use]
+pub const fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{180e}'
+            | '\u{200b}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
 /// The words by which a text is found: folded, accents removed, split at anything that is no letter or digit, each at most
 /// [`crate::limits::WORD_CHARS`] characters, without repetition, in order.
 #[must_use]

@@ -12,7 +12,7 @@ use directory::{
 use crate::{
     cond::Cond,
     keys,
-    scope_sql::{Eye, GRANT_EDGE, MEMBERSHIP_EDGE, UserAt, one_of},
+    scope_sql::{Eye, GRANT_EDGE, MEMBERSHIP_EDGE, UserAt, is_few, one_of},
     sql::{Part, Sql, among, sql},
 };
 
@@ -44,7 +44,7 @@ impl Eye<'_> {
             ),
             UserPredicate::InGroup(groups) => self.member(at, among(groups.iter().map(|id| id.0)), Cond::True),
             UserPredicate::Manages(groups) => self.member(at, among(groups.iter().map(|id| id.0)), sql!("e.manager = true").into()),
-            UserPredicate::UnderGroup(groups) => self.member_below(at, among(groups.iter().map(|id| id.0))),
+            UserPredicate::UnderGroup(groups) => self.member_below(at, among(groups.iter().map(|id| id.0)), is_few(groups)),
             UserPredicate::HasRole(roles) => {
                 let seen = Cond::all([self.grant(GRANT_EDGE), self.role(GRANT_EDGE.role)]);
                 self.with(
@@ -80,8 +80,8 @@ impl Eye<'_> {
     }
 
     /// The user, who is in sight, has a visible membership in or below one of these groups.
-    pub(crate) fn member_below(&self, at: UserAt, groups: Part) -> Cond {
-        if self.sees_every_edge() {
+    pub(crate) fn member_below(&self, at: UserAt, groups: Part, few: bool) -> Cond {
+        if few && self.sees_every_edge() {
             return self.exists(sql!(
                 "effective_memberships e where e.workspace_id = {} and e.user_id = {} and e.group_id {}",
                 self.workspace,

@@ -27,6 +27,8 @@ pub const COUNTED_ROWS: i64 = 100_000;
 pub const SOUGHT_GROUPS: usize = 10_000;
 /// Groups up to which a list streams from each, instead of collecting the members of all.
 pub const STREAMS: usize = 16;
+/// Groups up to which a user is looked up in each; beyond, the groups above the user's memberships are read and compared.
+pub const PROBED_GROUPS: usize = 16;
 /// Streams of one plan; a scope or condition that would take more is asked of every user in turn.
 pub const WAY_STREAMS: usize = 128;
 /// Kibibytes of pages that a connection of SQLite keeps; an importing one keeps more.

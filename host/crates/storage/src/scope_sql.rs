@@ -12,7 +12,7 @@ use directory::{
 
 use crate::{
     cond::Cond,
-    keys,
+    keys, limits,
     sql::{Part, Sql, among, among_texts, sql},
 };
 
@@ -102,6 +102,11 @@ pub(crate) struct Eye<'a> {
     pub(crate) probes: bool,
 }
 
+/// Whether a user is looked up in each of these groups: what each look costs is the same however many people the group has.
+pub(crate) const fn is_few(groups: &[GroupId]) -> bool {
+    groups.len() <= limits::PROBED_GROUPS
+}
+
 impl Eye<'_> {
     /// Whoever reads a page, or starts from a small set, has few rows to look up. An offset keeps Postgres from joining all of
     /// them with the edges of everybody instead.
@@ -119,7 +124,9 @@ impl Eye<'_> {
     pub(crate) fn user_clause(&self, clause: &[Term], at: UserAt) -> Cond {
         let under = clause.iter().position(|term| matches!(term, Term { negate: false, test: Test::User(UserTest::UnderGroup(_)) }));
         let active = clause.iter().position(is_active);
-        let (Some(under), Some(active)) = (under, active) else {
+        let few =
+            |position: &usize| matches!(clause.get(*position), Some(Term { test: Test::User(UserTest::UnderGroup(of)), .. }) if is_few(of));
+        let (Some(under), Some(active)) = (under.filter(few), active) else {
             return Cond::all(clause.iter().map(|term| self.user_term(term, at)));
         };
         Cond::all(clause.iter().enumerate().map(|(position, term)| match &term.test {
@@ -130,6 +137,15 @@ impl Eye<'_> {
     }
 
     fn under(&self, groups: &[GroupId], at: UserAt, and: &'static str) -> Cond {
+        if !is_few(groups) {
+            return self.exists(sql!(
+                "memberships t join group_closure c on c.workspace_id = t.workspace_id and c.group_id = t.group_id \
+                 where t.workspace_id = {} and t.user_id = {} and c.ancestor_id {}",
+                self.workspace,
+                at.id,
+                among(groups.iter().map(|id| id.0))
+            ));
+        }
         self.exists(sql!(
             "effective_memberships t where t.workspace_id = {} and t.user_id = {} and t.group_id {}{}",
             self.workspace,

@@ -33,7 +33,7 @@ pub(super) fn of_parameters(parameters: Vec<(String, String)>) -> Result<Operati
         let value = match name.as_str() {
             "variables" | "extensions" if !text.is_empty() => serde_json::from_str(&text)
                 .map(|Json(value)| value)
-                .map_err(|error| Failure::new(Code::BAD_REQUEST, format!("parameter `{name}` is not JSON: {error}; encode an object")))?,
+                .map_err(|error| unread(&format!("parameter `{name}`"), &error, "encode an object"))?,
             "variables" | "extensions" => Value::Null,
             "query" | "operationName" => Value::String(text),
             _ => continue,
@@ -48,8 +48,7 @@ pub(super) fn of_parameters(parameters: Vec<(String, String)>) -> Result<Operati
 /// Reads the body of a POST request.
 pub(super) fn of_body(headers: &HeaderMap, body: &[u8]) -> Result<Operations, Failure> {
     check_content(headers, "application/json")?;
-    let Json(body) = serde_json::from_slice(body)
-        .map_err(|error| Failure::new(Code::BAD_REQUEST, format!("the body is not JSON: {error}; send an object with `query`")))?;
+    let Json(body) = serde_json::from_slice(body).map_err(|error| unread("the body", &error, "send an object with `query`"))?;
     match body {
         Value::Array(operations) if operations.is_empty() => {
             Err(Failure::new(Code::BAD_REQUEST, "the batch is empty; send at least one operation"))
@@ -61,6 +60,13 @@ pub(super) fn of_body(headers: &HeaderMap, body: &[u8]) -> Result<Operations, Fa
         Value::Array(operations) => Ok(Operations::Batch(operations.into_iter().map(operation).collect::<Result<_, _>>()?)),
         one => Ok(Operations::One(operation(one)?)),
     }
+}
+
+/// What is no JSON, or has a name twice in one object.
+fn unread(what: &str, error: &serde_json::Error, remedy: &str) -> Failure {
+    let message =
+        if error.is_data() { format!("{what}: {error}; give each name once") } else { format!("{what} is not JSON: {error}; {remedy}") };
+    Failure::new(Code::BAD_REQUEST, message)
 }
 
 /// Refuses bodies of another type, in another character set, or compressed.

@@ -36,7 +36,6 @@ use crate::{
 pub(super) use parties::role_fact;
 
 pub use attributes::{DefineAttribute, RemoveAttribute, UpdateAttribute};
-pub use check::code_rules_hold;
 pub use drafts::{AddUsers, Member, OnboardPartner, UserDraft};
 pub use edges::{AddMembers, RemoveMembers, SetManagers};
 pub use grants::{AddGrants, GrantDraft, RemoveGrants, ReplaceGrants, grants_version};

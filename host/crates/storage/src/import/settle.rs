@@ -4,7 +4,7 @@ use directory::Error;
 
 use crate::{Database, error::failed, exec, head, sql::sql};
 
-/// Half a gibibyte: pages that are filled in no order (words, the second index of effective memberships) are then written once
+/// Half a gibibyte: pages that are filled in no order (words) are then written once
 /// instead of many times.
 const GROW: &str = "pragma cache_size = -524288";
 

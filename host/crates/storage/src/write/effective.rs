@@ -1,7 +1,8 @@
 //! Who is in, or below, which group: kept true with every change, by counting paths.
 //!
 //! There is no index by user: the memberships of a user and the tree tell its groups, and whoever asks about a user names groups. Without
-//! one, what a move writes are a few long runs of rows.
+//! one, what a move writes are a few long runs of rows. So every statement here names groups, and those that leave a group name its users:
+//! the groups above it may hold everybody.
 //!
 //! A row's `paths` is the number of memberships of its user in the group and in everything below it. So a whole subtree that moves
 //! changes the rows of the groups above by what its own root's rows count.
@@ -97,18 +98,32 @@ where workspace_id = {}
 
 const LEAVE_PARTLY: &str = "
 update effective_memberships
-set paths = effective_memberships.paths - e.paths
-from effective_memberships e
-where e.workspace_id = {}
-  and e.group_id = {}
-  and effective_memberships.workspace_id = {}
-  and effective_memberships.group_id {}
-  and effective_memberships.user_id = e.user_id";
+set paths = paths - (
+    select e.paths
+    from effective_memberships e
+    where e.workspace_id = {}
+      and e.group_id = {}
+      and e.user_id = effective_memberships.user_id
+  )
+where workspace_id = {}
+  and group_id {}
+  and user_id in (
+    select e.user_id
+    from effective_memberships e
+    where e.workspace_id = {}
+      and e.group_id = {}
+  )";
 
 const FORGET_LEFT: &str = "
 delete from effective_memberships
 where workspace_id = {}
   and group_id {}
+  and user_id in (
+    select e.user_id
+    from effective_memberships e
+    where e.workspace_id = {}
+      and e.group_id = {}
+  )
   and paths <= 0";
 
 /// Counts everybody in or below `group` out of these groups above it.
@@ -118,8 +133,8 @@ pub(super) async fn leave(tx: &mut Tx, of: WorkspaceId, group: GroupId, above: &
     }
     let above = || -> Part { among(above.iter().map(|id| id.0)) };
     tx.execute(sql!(LEAVE, of, above(), of, group)).await?;
-    tx.execute(sql!(LEAVE_PARTLY, of, group, of, above())).await?;
-    tx.execute(sql!(FORGET_LEFT, of, above())).await.map(drop)
+    tx.execute(sql!(LEAVE_PARTLY, of, group, of, above(), of, group)).await?;
+    tx.execute(sql!(FORGET_LEFT, of, above(), of, group)).await.map(drop)
 }
 
 /// A group's rows together, in the order of the primary key.

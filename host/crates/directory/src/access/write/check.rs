@@ -5,6 +5,7 @@ use crate::{
     change::CodeRules,
     limits::{ATTRIBUTE_CHARS, ATTRIBUTE_VALUES, CODE_CHARS, DESCRIPTION_CHARS, IDEMPOTENCY_KEY_CHARS, KEY_CHARS, TEXT_CHARS},
     model::{Attribute, Attributes, CodeRule, UserText},
+    text::is_unseen,
 };
 
 /// A single-line text: trimmed, not empty, without control and other unseen characters, at most `most` characters.
@@ -27,12 +28,6 @@ pub(super) fn line(text: &str, most: usize) -> Result<String, Error> {
     Ok(text.to_owned())
 }
 
-/// Characters by which one name would look like another: those without width that no script needs, line separators, and those that turn
-/// the direction of what follows (Unicode Standard Annex 9, explicit embeddings, overrides and isolates).
-const fn is_unseen(c: char) -> bool {
-    matches!(c, '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
 /// A name.
 pub(super) fn name(text: &str) -> Result<String, Error> {
     line(text, TEXT_CHARS)
@@ -40,7 +35,7 @@ pub(super) fn name(text: &str) -> Result<String, Error> {
 
 /// A text for people, of any number of lines, each ended by one line feed.
 pub(super) fn description(text: &str) -> Result<String, Error> {
-    let text = text.replace("\r\n", "\n");
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let text = text.trim();
     let chars = text.chars().count();
     if text.is_empty() {
@@ -124,15 +119,9 @@ pub(super) fn code_length(chars: i32) -> Result<u32, Error> {
     length.ok_or_else(|| Error::Invalid(format!("codes have 1 to {CODE_CHARS} characters, and not {chars}; choose a length between these")))
 }
 
-/// Whether rules for codes can be met at all.
-///
-/// # Errors
-/// [`Error::Invalid`] says which bound is wrong.
-pub fn code_rules_hold(rules: CodeRules) -> Result<(), Error> {
+/// Whether any code meets the rules.
+pub(super) fn code_rules_hold(rules: CodeRules) -> Result<(), Error> {
     let CodeRules { min_length, max_length, .. } = rules;
-    if min_length < 1 || max_length > CODE_CHARS {
-        return Err(Error::Invalid(format!("codes have 1 to {CODE_CHARS} characters; choose lengths between these")));
-    }
     if min_length > max_length {
         return Err(Error::Invalid(format!("the least length {min_length} is greater than the greatest {max_length}; exchange them")));
     }
@@ -215,14 +204,15 @@ mod tests {
 
     #[test]
     fn names_have_nothing_unseen_and_descriptions_end_their_lines_alike() {
-        for bad in ["a\u{202e}b", "a\u{200b}b", "a\u{2066}b", "\u{feff}a", "a\u{2028}b", "a\tb", " "] {
+        for bad in ["a\u{202e}b", "a\u{200b}b", "a\u{2066}b", "\u{feff}a", "a\u{3164}", "\u{e0061}a", "a\u{2028}b", "a\tb", " "] {
             assert!(name(bad).is_err(), "{bad:?}");
         }
         for good in ["Ада", "نام\u{200c}ها", "\u{5d0}\u{200f}1", "👩\u{200d}🚀"] {
             assert_eq!(name(good).unwrap(), good);
         }
         assert_eq!(description(" one\r\ntwo\n").unwrap(), "one\ntwo");
-        assert!(description("one\rtwo").is_err());
+        assert_eq!(description("one\rtwo").unwrap(), "one\ntwo");
+        assert!(description("one\u{7}two").is_err());
     }
 
     #[test]
@@ -241,6 +231,6 @@ mod tests {
         }
         assert!(code_rules_hold(rules(CodeRule::Any)).is_ok());
         assert!(code_rules_hold(CodeRules { min_length: 5, ..rules(CodeRule::Any) }).is_err());
-        assert!(code_rules_hold(CodeRules { max_length: 65, ..ANY }).is_err());
+        assert_eq!([-1, 0, 1, 64, 65, i32::MAX].map(|chars| code_length(chars).ok()), [None, None, Some(1), Some(64), None, None]);
     }
 }

@@ -48,7 +48,7 @@ where g.workspace_id = {}
 
 const BIN_MEMBERSHIPS_IN_GROUPS: &str = "
 insert into deleted_memberships (workspace_id, deletion_id, id, user_id, group_id, manager, lifted, created_by, created_at)
-select m.workspace_id, d.id, m.id, m.user_id, m.group_id, m.manager, {}, m.created_by, m.created_at
+select m.workspace_id, d.id, m.id, m.user_id, m.group_id, m.manager, false, m.created_by, m.created_at
 from memberships m
 join deletions d
   on d.workspace_id = m.workspace_id
@@ -142,7 +142,7 @@ pub(super) async fn bin_memberships(
     deletion: DeletionId,
     groups: impl IntoIterator<Item = Uuid>,
 ) -> Result<(), Error> {
-    writer.tx.execute(sql!(BIN_MEMBERSHIPS_IN_GROUPS, false, deletion.0, writer.of, among(groups))).await.map(drop)
+    writer.tx.execute(sql!(BIN_MEMBERSHIPS_IN_GROUPS, deletion.0, writer.of, among(groups))).await.map(drop)
 }
 
 async fn require_empty(writer: &mut Writer, group: GroupId, groups: usize) -> Result<(), Error> {
@@ -198,7 +198,7 @@ pub(in crate::write) async fn restore_group(
     writer.tx.execute(sql!(DELETE_DELETED_GROUPS, of, deletion.0)).await?;
     closure::add(&mut writer.tx, of, groups.iter().map(|(group, _)| group.id.0)).await?;
     if let Some(lifted) = lifted {
-        sink(writer, (deletion, root_id), parent, lifted).await?;
+        sink(writer, root_id, lifted).await?;
     }
     bring_back_edges(writer, deletion).await?;
     forget(writer, deletion).await

@@ -56,10 +56,11 @@ update deleted_memberships
 set lifted = {}
 where workspace_id = {}
   and deletion_id = {}
-  and id in (
-    select m.id
+  and exists (
+    select 1
     from memberships m
-    where m.workspace_id = {}
+    where m.workspace_id = deleted_memberships.workspace_id
+      and m.id = deleted_memberships.id
       and m.group_id = {}
   )";
 
@@ -82,7 +83,7 @@ pub(super) async fn lift(writer: &mut Writer, group: GroupId, parent: Option<Gro
     effective::lose(&mut writer.tx, of, effective::by_ids(members.iter().copied())).await?;
     if let Some(parent) = parent {
         writer.tx.execute(sql!(LIFT_MEMBERS, parent, false, of, group, of, parent)).await?;
-        writer.tx.execute(sql!(MARK_LIFTED, true, of, deletion.0, of, parent)).await?;
+        writer.tx.execute(sql!(MARK_LIFTED, true, of, deletion.0, parent)).await?;
         let lifted = sql!("m.group_id = {} and {}", parent, effective::by_ids(members));
         effective::gain(&mut writer.tx, of, lifted).await?;
     }
@@ -129,6 +130,9 @@ pub(super) async fn lifted_groups(writer: &mut Writer, deletion: DeletionId) -> 
 
 /// What comes down to a group that was lifted, found before the group itself is back.
 pub(super) struct Lifted {
+    deletion: DeletionId,
+    /// Where it was lifted to.
+    parent: Option<GroupId>,
     /// The groups that are where they were lifted to.
     there: Vec<GroupId>,
     /// One of these that has the name under which the group comes back, and its key.
@@ -140,7 +144,7 @@ pub(super) struct Lifted {
 /// Finds what will come down to a group, and has a group that took its name give way for as long as both are in one place.
 pub(super) async fn lifted(writer: &mut Writer, deletion: DeletionId, parent: Option<GroupId>, name: &str) -> Result<Lifted, Error> {
     let (of, name) = (writer.of, keys::key(Some(name)));
-    let mut lifted = Lifted { there: Vec::new(), namesake: None, deleted: Vec::new() };
+    let mut lifted = Lifted { deletion, parent, there: Vec::new(), namesake: None, deleted: Vec::new() };
     for row in writer.tx.fetch(sql!(LIFTED_GROUPS, of, deletion.0, parent.map(|id| id.0))).await? {
         let mut columns = row.columns();
         let (id, key) = (GroupId(columns.take()?), columns.take::<String>()?);
@@ -208,11 +212,13 @@ select w.id, b.manager
 from deleted_memberships b
 join deleted_memberships w
   on w.workspace_id = b.workspace_id
+  and w.user_id = b.user_id
   and w.id = b.id
   and w.deletion_id <> b.deletion_id
 where b.workspace_id = {}
   and b.deletion_id = {}
   and b.lifted = {}
+  and w.lifted = {}
   and w.group_id = {}
   and w.manager = {}";
 
@@ -221,7 +227,8 @@ update deleted_memberships
 set group_id = {},
   manager = {}
 where workspace_id = {}
-  and deletion_id <> {}
+  and group_id = {}
+  and lifted = {}
   and id {}";
 
 const FORGET_SUNK: &str = "
@@ -232,13 +239,8 @@ where workspace_id = {}
 
 /// Brings down to a group what its deletion lifted to its parent: what is as it was lifted, also what was deleted since. The rest stays
 /// what it has become.
-pub(super) async fn sink(
-    writer: &mut Writer,
-    (deletion, group): (DeletionId, GroupId),
-    parent: Option<GroupId>,
-    lifted: Lifted,
-) -> Result<(), Error> {
-    let of = writer.of;
+pub(super) async fn sink(writer: &mut Writer, group: GroupId, lifted: Lifted) -> Result<(), Error> {
+    let (of, deletion, parent) = (writer.of, lifted.deletion, lifted.parent);
     for child in lifted.there {
         groups::rehang(writer, child, Some(group)).await?;
     }
@@ -257,9 +259,9 @@ pub(super) async fn sink(
         effective::gain(&mut writer.tx, of, effective::by_ids(ids.iter().copied())).await?;
         writer.tx.execute(sql!(FORGET_SUNK, of, deletion.0, among(ids))).await?;
     }
-    let found = writer.tx.fetch(sql!(LIFTED_AND_WAITING, of, deletion.0, true, parent, false)).await?;
+    let found = writer.tx.fetch(sql!(LIFTED_AND_WAITING, of, deletion.0, true, false, parent, false)).await?;
     for (manager, ids) in by_manager(&found)? {
-        writer.tx.execute(sql!(SINK_WAITING, group, manager, of, deletion.0, among(ids.iter().copied()))).await?;
+        writer.tx.execute(sql!(SINK_WAITING, group, manager, of, parent, false, among(ids.iter().copied()))).await?;
         writer.tx.execute(sql!(FORGET_SUNK, of, deletion.0, among(ids))).await?;
     }
     Ok(())

@@ -1,0 +1,101 @@
+//! What is stored, read past the server: what it derives is compared with what it is derived from.
+
+use std::collections::BTreeSet;
+
+use directory::ids::{GroupId, UserId};
+use sqlx::{PgPool, SqlitePool};
+use uuid::Uuid;
+
+/// A database of one test.
+pub struct Stored {
+    url: String,
+}
+
+const MEMBERSHIPS: &str = "select user_id, group_id, manager from memberships";
+
+/// Rows of the closure that are not as the tree has them.
+const UNTRUE_CLOSURE: &str = "
+with recursive tree (workspace_id, ancestor_id, group_id, parent_id, distance) as (
+  select workspace_id, id, id, parent_id, 0
+  from groups
+  union all
+  select t.workspace_id, g.id, t.group_id, g.parent_id, t.distance + 1
+  from tree t
+  join groups g
+    on g.workspace_id = t.workspace_id
+    and g.id = t.parent_id
+)
+select count(*)
+from (
+  select * from (
+    select workspace_id, ancestor_id, group_id, distance from tree
+    except
+    select workspace_id, ancestor_id, group_id, distance from group_closure
+  ) missing
+  union all
+  select * from (
+    select workspace_id, ancestor_id, group_id, distance from group_closure
+    except
+    select workspace_id, ancestor_id, group_id, distance from tree
+  ) untrue
+) wrong";
+
+/// Rows of the effective memberships that are not as memberships, closure and status have them.
+const UNTRUE_EFFECTIVE: &str = "
+with truth as (
+  select m.workspace_id, c.ancestor_id as group_id, m.user_id, count(*) as paths, case when u.status = 'active' then 1 else 0 end as active
+  from memberships m
+  join group_closure c
+    on c.workspace_id = m.workspace_id
+    and c.group_id = m.group_id
+  join users u
+    on u.workspace_id = m.workspace_id
+    and u.id = m.user_id
+  group by m.workspace_id, c.ancestor_id, m.user_id, u.status
+), held as (
+  select workspace_id, group_id, user_id, paths, case when active then 1 else 0 end as active
+  from effective_memberships
+)
+select count(*)
+from (
+  select * from (select * from truth except select * from held) missing
+  union all
+  select * from (select * from held except select * from truth) untrue
+) wrong";
+
+impl Stored {
+    pub(crate) const fn at(url: String) -> Self {
+        Self { url }
+    }
+
+    /// Every membership: who, where, and whether as a manager.
+    pub async fn memberships(&self) -> BTreeSet<(UserId, GroupId, bool)> {
+        let rows: Vec<(Uuid, Uuid, bool)> = if self.url.starts_with("sqlite:") {
+            sqlx::query_as(MEMBERSHIPS).fetch_all(&self.sqlite().await).await.unwrap()
+        } else {
+            sqlx::query_as(MEMBERSHIPS).fetch_all(&self.postgres().await).await.unwrap()
+        };
+        rows.into_iter().map(|(user, group, manager)| (UserId(user), GroupId(group), manager)).collect()
+    }
+
+    /// How many rows of closure and effective memberships are missing, too many or wrong.
+    pub async fn untrue(&self) -> (i64, i64) {
+        if self.url.starts_with("sqlite:") {
+            let pool = self.sqlite().await;
+            let count = async |statement: &'static str| sqlx::query_scalar(statement).fetch_one(&pool).await.unwrap();
+            (count(UNTRUE_CLOSURE).await, count(UNTRUE_EFFECTIVE).await)
+        } else {
+            let pool = self.postgres().await;
+            let count = async |statement: &'static str| sqlx::query_scalar(statement).fetch_one(&pool).await.unwrap();
+            (count(UNTRUE_CLOSURE).await, count(UNTRUE_EFFECTIVE).await)
+        }
+    }
+
+    async fn sqlite(&self) -> SqlitePool {
+        SqlitePool::connect(&self.url).await.unwrap()
+    }
+
+    async fn postgres(&self) -> PgPool {
+        PgPool::connect(&self.url).await.unwrap()
+    }
+}
