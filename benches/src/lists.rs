@@ -39,7 +39,7 @@ pub async fn run(size: u64, name: &str, url: Option<String>) -> Result<()> {
     let start = std::time::Instant::now();
     let workspace = people::import(database.store().as_ref(), size).await?;
     println!("\n## {size} people on {name}\n\nImported in {:.0} s.\n", start.elapsed().as_secs_f64());
-    let gate = wiring::gate(&config, &database)?;
+    let gate = wiring::gate(&config, &database, None)?;
     let native = Arc::new(Gate::new(database.store(), Arc::new(Native::default()), wiring::standard()));
     let [administrator, broad, narrow] = people::first(database.store().as_ref(), workspace).await?;
     let schema = graphql::schema();

@@ -61,7 +61,7 @@ pub async fn run(name: &str, url: Option<String>) -> Result<()> {
     println!("\n## A tree of {GROUPS} groups on {name}\n");
     println!("{MEMBERSHIPS} memberships of {PEOPLE} people, {GROUP_DEPTH} levels.");
     println!("Imported in {:.0} s.\n", start.elapsed().as_secs_f64());
-    let mut desk = Desk::new(wiring::gate(&config, &database)?, workspace, administrator);
+    let mut desk = Desk::new(wiring::gate(&config, &database, None)?, workspace, administrator);
     println!("| what | calls | median ms | p99 ms | bar |\n| --- | --- | --- | --- | --- |");
     whole_tree(&desk).await?;
     let big = desk.group(&BIG.key(0)).await?;

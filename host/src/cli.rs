@@ -4,6 +4,7 @@
 //! arguments and its `run`, and its line in [`Command`].
 
 mod backup;
+mod compile;
 mod config;
 mod demo;
 mod import;
@@ -89,12 +90,17 @@ enum Command {
     Backup(backup::Arguments),
     Schema(schema::Arguments),
     Config(config::Arguments),
+    #[command(hide = true)]
+    CompileModule(compile::Arguments),
 }
 
 /// Parses the command line, runs the command, and says what went wrong.
 #[must_use]
 pub fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
+    if let Command::CompileModule(arguments) = &command {
+        return compile::run(arguments);
+    }
     let layers = match layers(&global, &command) {
         Ok(layers) => layers,
         Err(error) => return failed(&error.into(), USAGE),
@@ -135,6 +141,8 @@ async fn run(command: Command, settings: crate::config::Config, layers: &Layers)
             config::run(&arguments, layers);
             Ok(())
         }
+        // It has ended by now.
+        Command::CompileModule(_) => Ok(()),
     }
 }
 

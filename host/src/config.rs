@@ -113,6 +113,16 @@ pub struct Policy {
     pub memory_mib: u64,
     /// Milliseconds that a call waits for a sandbox.
     pub wait_ms: u64,
+    /// The program that compiles modules; by default this one.
+    pub compiler: Option<PathBuf>,
+    /// Seconds of processor time that compiling one module may take.
+    #[serde(deserialize_with = "positive")]
+    pub compile_seconds: u64,
+    /// MiB of address space that compiling one module may take.
+    #[serde(deserialize_with = "positive")]
+    pub compile_memory_mib: u64,
+    /// MiB of compiled code that are kept on disk; 0 keeps none.
+    pub code_mib: u64,
 }
 
 /// A number that is not 0: there is no time, and no connection, in which nothing can be done.

@@ -63,6 +63,8 @@ pub enum Purpose {
     Cursors,
     /// Deriving the tokens of the sample workspaces.
     DemoTokens,
+    /// Showing that compiled code is the server's own.
+    CompiledCode,
 }
 
 impl Purpose {
@@ -71,6 +73,7 @@ impl Purpose {
         match self {
             Self::Cursors => "bailiwick 2026 v1 cursors",
             Self::DemoTokens => "bailiwick 2026 v1 demo tokens",
+            Self::CompiledCode => "bailiwick 2026 v1 compiled code",
         }
     }
 }

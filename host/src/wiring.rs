@@ -113,15 +113,23 @@ impl Database {
 
 /// The gate before a database, with a sandbox as configured. Reserves address space and starts threads: one a process.
 ///
+/// With the server's secret, compiled code is kept in the data folder.
+///
 /// # Errors
 /// [`Error::Store`] says what the system refuses.
-pub fn gate(config: &Config, database: &Database) -> Result<Arc<Gate>, Error> {
+pub fn gate(config: &Config, database: &Database, secret: Option<&Secret>) -> Result<Arc<Gate>, Error> {
     let defaults = policy::SandboxConfig::default();
     let memory = usize::try_from(config.policy.memory_mib.saturating_mul(MIB)).unwrap_or(usize::MAX);
     let sandbox = policy::SandboxConfig {
         threads: if config.policy.threads == 0 { defaults.threads } else { config.policy.threads },
         memory_bytes: memory,
         wait_ms: config.policy.wait_ms,
+        compiler: policy::CompilerPlace::Process(compiling(config, memory, defaults.module_bytes)),
+        code: secret.filter(|_| config.policy.code_mib > 0).map(|secret| policy::CodeFolder {
+            folder: config.data.join(CODE_FOLDER),
+            key: secret.key(Purpose::CompiledCode),
+            bytes: config.policy.code_mib.saturating_mul(MIB),
+        }),
         ..defaults
     };
     let sandbox = policy::Sandbox::new(&sandbox).map_err(|error| Error::Store(error.to_string()))?;
@@ -129,6 +137,27 @@ pub fn gate(config: &Config, database: &Database) -> Result<Arc<Gate>, Error> {
     let patience = Duration::from_millis(config.limits.request_ms / 2);
     Ok(Arc::new(Gate::new(database.store(), Arc::new(sandbox), standard()).with_patience(patience)))
 }
+
+/// The folder of compiled code in the data folder.
+const CODE_FOLDER: &str = "code";
+
+/// This program, or the configured one, with its bounds.
+fn compiling(config: &Config, memory_bytes: usize, module_bytes: usize) -> policy::Compiling {
+    // The program that runs, also after another one was installed in its place.
+    let own = || if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() };
+    policy::Compiling {
+        program: config.policy.compiler.clone().or_else(|| own().ok()).unwrap_or_else(|| "bailiwick".into()),
+        arguments: vec!["compile-module".into()],
+        bounds: CompilingBounds {
+            cpu_seconds: config.policy.compile_seconds,
+            address_bytes: config.policy.compile_memory_mib.saturating_mul(MIB),
+            module_bytes,
+            memory_bytes,
+        },
+    }
+}
+
+pub use policy::{CompilingBounds, compile_module};
 
 /// What the server's handlers share.
 #[must_use]

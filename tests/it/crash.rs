@@ -6,9 +6,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs, iter,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
-    sync::OnceLock,
     time::Duration,
 };
 
@@ -16,7 +15,7 @@ use directory::limits::GROUP_DEPTH;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use tests::{Backend, dice, dice::Dice, postgres};
+use tests::{Backend, dice, dice::Dice, postgres, program};
 use tokio::{
     runtime::Runtime,
     task::JoinSet,
@@ -482,7 +481,7 @@ impl Place {
 
     /// The program, configured by nothing of this environment.
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program());
+        let mut command = Command::new(program::path());
         for (name, _) in env::vars().filter(|(name, _)| name.starts_with("BAILIWICK_")) {
             command.env_remove(name);
         }
@@ -544,22 +543,4 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _gone = self.child.kill().and_then(|()| self.child.wait());
     }
-}
-
-/// The program, of the profile that this test is of: `target/PROFILE/bailiwick`, built unless it is up to date.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let own = env::current_exe().unwrap();
-        let folder = own.parent().and_then(Path::parent).expect("this test is in target/PROFILE/deps");
-        let profile = folder.file_name().and_then(|name| name.to_str()).expect("a profile has a name");
-        // With the whole workspace selected, dependencies have the features with which `cargo test` has just compiled them.
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--workspace", "--bin", "bailiwick", "--target-dir"]);
-        build.arg(folder.parent().expect("a profile is in a target folder")).current_dir(env!("CARGO_MANIFEST_DIR"));
-        build.args(["--profile", if profile == "debug" { "dev" } else { profile }]);
-        let built = build.output().expect("cargo runs");
-        assert!(built.status.success(), "{build:?} can not build what is to be killed: {}", String::from_utf8_lossy(&built.stderr));
-        folder.join("bailiwick").with_extension(env::consts::EXE_EXTENSION)
-    })
 }

@@ -5,6 +5,7 @@
 //! After each the same sandbox still serves the guest that behaves.
 
 mod calls;
+mod compiling;
 mod facts;
 pub(crate) mod guest;
 mod image;

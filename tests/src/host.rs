@@ -33,7 +33,7 @@ use crate::{
     document::NEW_YEAR,
     model::{LEARN, World},
     naive::policy::{Asker, Policy},
-    postgres,
+    postgres, program,
     stored::Stored,
 };
 
@@ -133,12 +133,13 @@ impl TestHost {
         config.limits.mutation_ms = PATIENCE_MS;
         config.limits.statement_ms = PATIENCE_MS;
         config.policy.wait_ms = PATIENCE_MS;
+        config.policy.compiler = Some(program::path().to_owned());
         if backend == Backend::Postgres {
             config.database = Some(postgres::throwaway().unwrap().database().await);
         }
         let database = Database::open(&config).await.unwrap();
         database.migrate().await.unwrap();
-        let engine = ENGINE.get_or_init(|| wiring::gate(&config, &database).unwrap().engine().clone()).clone();
+        let engine = ENGINE.get_or_init(|| wiring::gate(&config, &database, None).unwrap().engine().clone()).clone();
         let gate = Arc::new(Gate::new(database.store(), engine, wiring::standard()));
         let secret = Secret::load(Some(&"5e".repeat(32)), folder.path()).unwrap();
         let app = Arc::new(wiring::app(config, gate, &secret, Clock::fixed(NOW)));

@@ -21,6 +21,7 @@ pub mod host;
 pub mod model;
 pub mod naive;
 pub mod postgres;
+pub mod program;
 pub mod stored;
 
 pub use host::{Backend, TestHost, on_each_database, on_each_database_in_one_thread};

@@ -62,7 +62,7 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     let secret = open::secret(&config)?;
     let database = open::unchecked(&config).await?;
     database.migrate().await?;
-    let place = Place { gate: wiring::gate(&config, &database)?, secret };
+    let place = Place { gate: wiring::gate(&config, &database, Some(&secret))?, secret };
     let listener = serve::listen(&config).await?;
     let progress = Progress::new();
     let demo = demo::prepare(&place, arguments.people, &|workspace, at| progress.tell(workspace, at)).await;

@@ -89,7 +89,7 @@ fn read(file: &PathBuf) -> anyhow::Result<String> {
 async fn bring_in(plans: Vec<(String, Result<Plan, Vec<String>>)>, settings: &str, config: &Config) -> anyhow::Result<Vec<Outcome>> {
     let database = open::database(config).await?;
     if !settings.is_empty() {
-        check_settings(wiring::gate(config, &database)?.as_ref(), settings).await?;
+        check_settings(wiring::gate(config, &database, None)?.as_ref(), settings).await?;
     }
     let (store, operator, progress) = (database.store(), open::operator(), Progress::new());
     let mut outcomes = Vec::with_capacity(plans.len());

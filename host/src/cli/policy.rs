@@ -60,7 +60,7 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
         }
         Command::Rollback(Rollback { workspace, to }) => {
             let workspace = open::workspace(store.as_ref(), &workspace).await?.id;
-            let gate = wiring::gate(config, &database)?;
+            let gate = wiring::gate(config, &database, None)?;
             let (now, mut ids) = (Clock::system().now(), Ids::random(Clock::system()));
             let active = gate.force_roll_back(&open::operator(), workspace, to, now, &mut ids).await?;
             print(&format!("active: {active}"));

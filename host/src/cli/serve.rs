@@ -47,7 +47,7 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     if arguments.migrate {
         database.migrate().await?;
     }
-    let gate = wiring::gate(&config, &database)?;
+    let gate = wiring::gate(&config, &database, Some(&secret))?;
     let stopped = stopped()?;
     let listener = listen(&config).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");

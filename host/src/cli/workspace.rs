@@ -125,7 +125,7 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
             print(&format!("quota: {}", quota.map_or_else(|| "none".to_owned(), |quota| quota.to_string())));
         }
         Command::Create(create) => {
-            let gate = wiring::gate(config, &database)?;
+            let gate = wiring::gate(config, &database, None)?;
             self::create(&gate, create).await?;
         }
     }

@@ -1,7 +1,8 @@
-//! Compiles on a thread of its own, one module at a time.
+//! Has modules compiled, one at a time in each lane, from a thread of its own.
 
 use std::{
     io,
+    path::Path,
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -11,29 +12,77 @@ use tokio::{
     sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit},
     time::timeout,
 };
-use wasmtime::Engine;
+use wasmtime::{Engine, component::Component};
 
 use crate::{
     bindings::PolicyPre,
     cache::Cache,
-    engine::SandboxConfig,
+    disk::Disk,
+    engine::{CompilerPlace, SandboxConfig},
     guest::Limiter,
     limits,
-    module::{Reasons, compile},
+    module::{Reasons, check_len, compile, fit},
+    process,
     worker::{Lost, Workers},
 };
 
 /// A lane of compilations. A sandbox has two, so that an upload never holds up a request that needs a module loaded.
 pub(crate) struct Compiler {
-    engine: Engine,
-    /// Detached: a compilation can not be stopped, and the end of the process need not wait for it.
+    works: Arc<Works>,
+    /// Detached: the end of the process need not wait for a compilation.
     worker: Workers,
     /// What was compiled lately, for whoever asks again after having waited in vain.
     compiled: Arc<std::sync::Mutex<Cache<PolicyPre<Limiter>>>>,
     turn: Mutex<()>,
     queue: Semaphore,
-    module_bytes: usize,
     compile_ms: u64,
+}
+
+/// How bytes become code.
+struct Works {
+    engine: Engine,
+    place: CompilerPlace,
+    disk: Option<Arc<Disk>>,
+    module_bytes: usize,
+    patience: Duration,
+}
+
+impl Works {
+    fn compiled(&self, digest: Digest, bytes: &[u8]) -> Result<PolicyPre<Limiter>, Reasons> {
+        let kept = self.disk.as_deref().and_then(|disk| disk.get(digest));
+        if let Some(component) = kept.and_then(|file| loaded(&self.engine, Code::File(&file))) {
+            return fit(&self.engine, &component);
+        }
+        let CompilerPlace::Process(compiling) = &self.place else { return compile(&self.engine, bytes, self.module_bytes) };
+        check_len(bytes, self.module_bytes)?;
+        let code = process::precompile(compiling, bytes, self.patience)?;
+        let file = self.disk.as_deref().and_then(|disk| disk.put(digest, &code));
+        let component = loaded(&self.engine, file.as_deref().map_or(Code::Bytes(&code), Code::File));
+        fit(&self.engine, &component.ok_or_else(|| vec!["the compiler made no code; tell the operator of the server".to_owned()])?)
+    }
+}
+
+/// Machine code that this server's own compiler made.
+#[derive(Clone, Copy)]
+enum Code<'a> {
+    /// Read from its process.
+    Bytes(&'a [u8]),
+    /// Written by this server, which its MAC has just shown.
+    File(&'a Path),
+}
+
+/// Makes code runnable. A file is mapped, not read.
+#[expect(unsafe_code, reason = "machine code is what it is; that it is the server's own is shown before it comes here")]
+fn loaded(engine: &Engine, code: Code<'_>) -> Option<Component> {
+    // SAFETY: the bytes come from the process that this server started to compile them, or from a file whose MAC, under a key that
+    // nobody else has, says that this server wrote it. Uploads never come here.
+    let component = unsafe {
+        match code {
+            Code::Bytes(bytes) => Component::deserialize(engine, bytes),
+            Code::File(file) => Component::deserialize_file(engine, file),
+        }
+    };
+    component.inspect_err(|error| tracing::warn!(%error, "compiled code can not be loaded")).ok()
 }
 
 /// Leave to compile, until it is dropped.
@@ -44,14 +93,20 @@ pub(crate) struct Turn<'a> {
 
 impl Compiler {
     /// Starts a lane that at most `queue` modules may stand in.
-    pub(crate) fn start(name: &str, engine: &Engine, config: &SandboxConfig, queue: usize) -> io::Result<Self> {
-        Ok(Self {
+    pub(crate) fn start(name: &str, engine: &Engine, config: &SandboxConfig, disk: Option<Arc<Disk>>, queue: usize) -> io::Result<Self> {
+        let works = Works {
             engine: engine.clone(),
+            place: config.compiler.clone(),
+            disk,
+            module_bytes: config.module_bytes,
+            patience: Duration::from_millis(config.compile_ms),
+        };
+        Ok(Self {
+            works: Arc::new(works),
             worker: Workers::start(name, 1, limits::COMPILER_THREAD_STACK_BYTES)?.detached(),
             compiled: Arc::new(std::sync::Mutex::new(Cache::new(limits::COMPILED))),
             turn: Mutex::new(()),
             queue: Semaphore::new(queue),
-            module_bytes: config.module_bytes,
             compile_ms: config.compile_ms,
         })
     }
@@ -67,13 +122,13 @@ impl Compiler {
     /// Compiles the bytes of that digest. What has begun runs to its end even when nobody waits any longer: then the next turn begins
     /// after it, and one for the same bytes ends with it.
     pub(crate) async fn compile(&self, _turn: &Turn<'_>, digest: Digest, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Reasons> {
-        let (engine, limit_bytes, cache) = (self.engine.clone(), self.module_bytes, Arc::clone(&self.compiled));
+        let (works, cache) = (Arc::clone(&self.works), Arc::clone(&self.compiled));
         let compiled = self.worker.run(move || {
             let known = cache.lock().unwrap_or_else(PoisonError::into_inner).get(digest);
             if let Some(compiled) = known {
                 return Ok(compiled);
             }
-            let compiled = compile(&engine, &bytes, limit_bytes)?;
+            let compiled = works.compiled(digest, &bytes)?;
             cache.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, compiled.clone());
             Ok(compiled)
         });
@@ -96,7 +151,7 @@ mod tests {
     #[tokio::test]
     async fn the_lane_holds_so_many_and_no_more() {
         let config = SandboxConfig { compile_ms: 20, ..SandboxConfig::default() };
-        let compiler = Compiler::start("test", &Engine::default(), &config, 2).unwrap();
+        let compiler = Compiler::start("test", &Engine::default(), &config, None, 2).unwrap();
         let first = compiler.turn().await.unwrap();
         let (second, third) = tokio::join!(compiler.turn(), compiler.turn());
         assert!(second.is_err(), "it waited, but the first kept its turn");
@@ -108,7 +163,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_waits_longer_than_the_limit() {
         let config = SandboxConfig { compile_ms: 20, ..SandboxConfig::default() };
-        let compiler = Compiler::start("test", &Engine::default(), &config, 1).unwrap();
+        let compiler = Compiler::start("test", &Engine::default(), &config, None, 1).unwrap();
         let (release, held) = std::sync::mpsc::channel::<()>();
         compiler.worker.send(move || held.recv().unwrap_or_default());
         let turn = compiler.turn().await.unwrap();

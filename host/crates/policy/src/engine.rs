@@ -4,7 +4,7 @@ use std::thread;
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, Strategy, WasmFeatures};
 
-use crate::{fuel::FuelBudget, limits};
+use crate::{disk::CodeFolder, fuel::FuelBudget, limits, process::Compiling};
 
 /// What a sandbox may use. Every default is in [`crate::limits`].
 #[derive(Clone, Debug)]
@@ -25,6 +25,19 @@ pub struct SandboxConfig {
     pub wait_ms: u64,
     /// Milliseconds after which nobody waits any longer for a module to be compiled.
     pub compile_ms: u64,
+    /// Where modules are compiled.
+    pub compiler: CompilerPlace,
+    /// Where compiled code outlives the process.
+    pub code: Option<CodeFolder>,
+}
+
+/// Where modules are compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CompilerPlace {
+    /// On a thread of this process, which can be neither stopped nor bounded in memory: for tools, and for modules that are trusted.
+    Here,
+    /// In a process of its own.
+    Process(Compiling),
 }
 
 impl Default for SandboxConfig {
@@ -38,6 +51,8 @@ impl Default for SandboxConfig {
             fuel: FuelBudget::default(),
             wait_ms: limits::WAIT_MS,
             compile_ms: limits::COMPILE_MS,
+            compiler: CompilerPlace::Here,
+            code: None,
         }
     }
 }
@@ -47,10 +62,19 @@ impl Default for SandboxConfig {
 /// INVARIANT: the pool's totals are the maxima of one guest times `instances`, so whoever holds one of `instances` places never
 /// finds the pool empty.
 pub(crate) fn engine(sandbox: &SandboxConfig) -> wasmtime::Result<Engine> {
+    Engine::new(configured(sandbox).allocation_strategy(InstanceAllocationStrategy::Pooling(pool(sandbox))))
+}
+
+/// Builds an engine that only compiles, and so reserves nothing. Its code is the other's.
+pub(crate) fn compiling_engine(sandbox: &SandboxConfig) -> wasmtime::Result<Engine> {
+    Engine::new(configured(sandbox).allocation_strategy(InstanceAllocationStrategy::OnDemand))
+}
+
+/// Everything that machine code depends on.
+fn configured(sandbox: &SandboxConfig) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(sandbox)))
         .memory_init_cow(true)
         // No more address space than a memory may fill: 20 GB for the pool instead of 850. It costs bounds checks, about 15% of a
         // large page of rows, and starts in containers that limit address space.
@@ -65,7 +89,7 @@ pub(crate) fn engine(sandbox: &SandboxConfig) -> wasmtime::Result<Engine> {
         // The same facts always give the same answer, on any machine.
         .cranelift_nan_canonicalization(true)
         .wasm_features(forbidden(), false);
-    Engine::new(&config)
+    config
 }
 
 fn pool(sandbox: &SandboxConfig) -> PoolingAllocationConfig {

@@ -4,13 +4,14 @@
 //! A [`Sandbox`] turns bytes into code ([`validate`](directory::contract::Engine::validate),
 //! [`load`](directory::contract::Engine::load)) and opens [`Session`](directory::contract::Session)s, each a guest of its own for one
 //! request. Whatever a guest does, the caller gets a well-formed answer or a [`Failure`](directory::contract::Failure) within the
-//! bounds of [`limits`]. Guests run on threads of the sandbox's own; so does the compiler.
+//! bounds of [`limits`]. Guests run on threads of the sandbox's own; the compiler in a process of its own ([`Compiling`]).
 //!
 //! # What it must never do
 //! - Decide. A failure is handed up as a failure, and never becomes an answer.
 //! - Lend a guest anything: no clock that runs, no randomness, no files, no network, no memory of an earlier request.
 //! - Run a call without fuel, a memory limit and a limit on its answer, or on an async worker.
-//! - Load compiled code that came from outside. Only bytes of WebAssembly come in, and they are always compiled here.
+//! - Load compiled code that came from outside. Only bytes of WebAssembly come in; machine code is loaded from the compiler's own process,
+//!   or from a file that carries a MAC of this server.
 //!
 //! # How to add a version of the contract
 //! 1. Put its WIT beside the frozen one and a second `bindgen!` into `bindings`, with its names of the two interfaces.
@@ -24,6 +25,7 @@ mod cache;
 mod compiler;
 mod componentize;
 mod convert;
+mod disk;
 mod engine;
 mod facts;
 mod fuel;
@@ -33,12 +35,15 @@ pub mod limits;
 mod module;
 mod outline;
 mod probe;
+mod process;
 mod sandbox;
 mod session;
 mod validate;
 mod wasi;
 mod worker;
 
-pub use engine::SandboxConfig;
+pub use disk::CodeFolder;
+pub use engine::{CompilerPlace, SandboxConfig};
 pub use fuel::FuelBudget;
+pub use process::{Compiling, CompilingBounds, compile_module};
 pub use sandbox::{Error, Sandbox};

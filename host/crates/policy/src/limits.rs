@@ -45,6 +45,12 @@ pub const GROW_FUEL: u8 = 255;
 pub const WAIT_MS: u64 = 2_000;
 /// Milliseconds after which nobody waits any longer for a module to be compiled.
 pub const COMPILE_MS: u64 = 120_000;
+/// Seconds of processor time that compiling one module may take.
+pub const COMPILE_CPU_SECONDS: u64 = 90;
+/// Bytes of address space that compiling one module may take.
+pub const COMPILE_ADDRESS_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+/// Bytes of machine code of one module; those of a Python guest are about 60 MiB.
+pub const CODE_BYTES: usize = 512 * 1024 * 1024;
 /// Uploads that stand in the compiler's lane; more are turned away.
 pub const UPLOAD_QUEUE: usize = 16;
 /// Loads that stand in theirs: requests of a server that has just started.

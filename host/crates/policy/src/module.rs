@@ -1,4 +1,6 @@
-//! From uploaded bytes to code that can be instantiated. Everything here runs on the compiler's thread.
+//! From uploaded bytes to code that can be instantiated. Everything here runs on the compiler's thread, or in its process.
+
+use std::borrow::Cow;
 
 use sha2::{Digest as _, Sha256};
 use wasmtime::{
@@ -29,12 +31,18 @@ pub(crate) fn digest(bytes: &[u8]) -> directory::contract::Digest {
 
 /// Compiles an upload of at most `limit_bytes` and holds it against the contract.
 pub(crate) fn compile(engine: &Engine, bytes: &[u8], limit_bytes: usize) -> Result<PolicyPre<Limiter>, Reasons> {
-    if bytes.len() > limit_bytes {
-        return Err(vec![format!(
-            "the module has {} bytes; at most {limit_bytes} are allowed; strip debug information and unused code",
-            bytes.len()
-        )]);
-    }
+    let component = Component::from_binary(engine, &component(bytes, limit_bytes)?).map_err(|error| uncompiled(&error))?;
+    fit(engine, &component)
+}
+
+/// Compiles an upload of at most `limit_bytes` to machine code.
+pub(crate) fn precompile(engine: &Engine, bytes: &[u8], limit_bytes: usize) -> Result<Vec<u8>, Reasons> {
+    engine.precompile_component(&component(bytes, limit_bytes)?).map_err(|error| uncompiled(&error))
+}
+
+/// An upload as a component, if nothing speaks against compiling it.
+fn component(bytes: &[u8], limit_bytes: usize) -> Result<Cow<'_, [u8]>, Reasons> {
+    check_len(bytes, limit_bytes)?;
     let mut shape = outline(bytes).map_err(|reason| vec![reason])?;
     let component = match shape.encoding {
         Encoding::Component => None,
@@ -51,13 +59,28 @@ pub(crate) fn compile(engine: &Engine, bytes: &[u8], limit_bytes: usize) -> Resu
     if !shape.reasons.is_empty() {
         return Err(shape.reasons);
     }
-    let instance = instance(engine, component.as_deref().unwrap_or(bytes)).map_err(|error| {
-        let why = shortened(&format!("{error:#}"), limits::TEXT_BYTES);
-        vec![format!(
-            "the module does not compile: {why}; build it without threads, exceptions and 64-bit memories, and within the \
-             sandbox's limits"
-        )]
-    })?;
+    Ok(component.map_or(Cow::Borrowed(bytes), Cow::Owned))
+}
+
+/// Refuses what is too long.
+pub(crate) fn check_len(bytes: &[u8], limit_bytes: usize) -> Result<(), Reasons> {
+    if bytes.len() <= limit_bytes {
+        return Ok(());
+    }
+    Err(vec![format!("the module has {} bytes; at most {limit_bytes} are allowed; strip debug information and unused code", bytes.len())])
+}
+
+fn uncompiled(error: &wasmtime::Error) -> Reasons {
+    let why = shortened(&format!("{error:#}"), limits::TEXT_BYTES);
+    vec![format!(
+        "the module does not compile: {why}; build it without threads, exceptions and 64-bit memories, and within the \
+         sandbox's limits"
+    )]
+}
+
+/// Holds a compiled module against the contract.
+pub(crate) fn fit(engine: &Engine, component: &Component) -> Result<PolicyPre<Limiter>, Reasons> {
+    let instance = instance(engine, component).map_err(|error| uncompiled(&error))?;
     let reasons = type_reasons(engine, &instance);
     if !reasons.is_empty() {
         return Err(reasons);
@@ -65,12 +88,11 @@ pub(crate) fn compile(engine: &Engine, bytes: &[u8], limit_bytes: usize) -> Resu
     PolicyPre::new(instance).map_err(|error| vec![format!("the module does not fit the contract: {error:#}")])
 }
 
-fn instance(engine: &Engine, component: &[u8]) -> wasmtime::Result<InstancePre<Limiter>> {
-    let component = Component::from_binary(engine, component)?;
+fn instance(engine: &Engine, component: &Component) -> wasmtime::Result<InstancePre<Limiter>> {
     let mut linker = Linker::new(engine);
     linker.instance(TYPES)?;
-    wasi::define(engine, &component, &mut linker)?;
-    linker.instantiate_pre(&component)
+    wasi::define(engine, component, &mut linker)?;
+    linker.instantiate_pre(component)
 }
 
 /// What the exports lack. Further exports are the generators' own affair.

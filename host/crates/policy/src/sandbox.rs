@@ -13,6 +13,7 @@ use crate::{
     bindings::PolicyPre,
     cache::{Cache, Loaded},
     compiler::Compiler,
+    disk::Disk,
     engine::{SandboxConfig, engine},
     guest::Limiter,
     limits,
@@ -41,6 +42,9 @@ pub enum Error {
     /// The threads cannot be started.
     #[error("the sandbox's threads do not start")]
     Threads(#[from] io::Error),
+    /// The folder of compiled code can not be read or made.
+    #[error("the folder of compiled code can not be used: {0}; check its permissions")]
+    Code(io::Error),
 }
 
 impl Sandbox {
@@ -50,6 +54,7 @@ impl Sandbox {
     /// [`Error`] says what the system refuses.
     pub fn new(config: &SandboxConfig) -> Result<Self, Error> {
         let engine = engine(config).map_err(|error| Error::Engine(format!("{error:#}")))?;
+        let disk = config.code.clone().map(|folder| Disk::open(folder, &engine)).transpose().map_err(Error::Code)?.map(Arc::new);
         let runtime = Runtime {
             fuel: config.fuel,
             memory_bytes: config.memory_bytes,
@@ -60,8 +65,8 @@ impl Sandbox {
         Ok(Self {
             runtime: Arc::new(runtime),
             cache: Mutex::new(Cache::new(config.modules)),
-            uploads: Compiler::start("policy-upload", &engine, config, limits::UPLOAD_QUEUE)?,
-            loads: Compiler::start("policy-load", &engine, config, limits::LOAD_QUEUE)?,
+            uploads: Compiler::start("policy-upload", &engine, config, disk.clone(), limits::UPLOAD_QUEUE)?,
+            loads: Compiler::start("policy-load", &engine, config, disk, limits::LOAD_QUEUE)?,
         })
     }
 
