@@ -48,7 +48,7 @@ pub struct CompilingBounds {
 }
 
 impl CompilingBounds {
-    /// The bounds with the names of their arguments, in the order of [`CompilingBounds::named`].
+    /// The bounds, each behind the name of its argument.
     const fn arguments(self) -> [(&'static str, u64); 4] {
         [
             ("--cpu-seconds", self.cpu_seconds),
