@@ -142,11 +142,19 @@ impl Gate {
     /// [`Error::NotFound`] if the workspace is gone; those of the store. A policy that cannot be loaded is no error here: it
     /// denies what is asked of it.
     pub async fn open(self: &Arc<Self>, subject: Subject, now: Timestamp) -> Result<Directory, Error> {
+        self.open_under(subject, now, None).await
+    }
+
+    /// The same, decided by `version` instead of the active one if it is given.
+    async fn open_under(self: &Arc<Self>, subject: Subject, now: Timestamp, version: Option<&PolicyVersion>) -> Result<Directory, Error> {
         let Some(mut snapshot) = self.store.snapshot(subject.workspace).await? else {
             return Err(Error::NotFound("the workspace".to_owned()));
         };
-        let (epoch, version) = snapshot.head().await?;
-        let version = self.version(subject.workspace, version, snapshot.as_mut()).await?;
+        let (epoch, active) = snapshot.head().await?;
+        let version = match version {
+            Some(version) => Arc::new(version.clone()),
+            None => self.version(subject.workspace, active, snapshot.as_mut()).await?,
+        };
         let context = match subject.user() {
             Some(user) => self.subject(&subject, user, epoch, snapshot.as_mut()).await?,
             None => Arc::new(SubjectContext::default()),

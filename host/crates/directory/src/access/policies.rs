@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Directory, Gate, Operator, Sealed, Visible, Warrant, decide::Decider};
+use super::{Directory, Gate, Operator, Sealed, Subject, Visible, Warrant};
 use crate::{
     Error,
     contract::{Digest, Manifest},
@@ -183,25 +183,8 @@ impl Directory {
     }
 
     /// The lock-out guard: under the candidate, the caller must still be able to read, replace and roll back the policy.
-    ///
-    /// Asked of the candidate itself, without breaking the glass.
     async fn guard_lock_out(&self, candidate: &PolicyVersion) -> Result<(), Error> {
-        let snapshot = self.gate.store.snapshot(self.subject.workspace).await?;
-        let snapshot = snapshot.ok_or_else(|| Error::NotFound("the workspace".to_owned()))?;
-        let decider = Decider::new(&self.gate, &self.subject, candidate).await;
-        let under = Self {
-            gate: self.gate.clone(),
-            subject: self.subject.clone(),
-            now: self.now,
-            epoch: self.epoch,
-            version: Arc::new(candidate.clone()),
-            context: self.context.clone(),
-            snapshot: tokio::sync::Mutex::new(snapshot),
-            decider: tokio::sync::Mutex::new(decider.behind_glass()),
-            scopes: super::Scopes::default(),
-            defects: std::sync::atomic::AtomicU64::new(0),
-            workspace: tokio::sync::OnceCell::new(),
-        };
+        let under = self.under(&self.subject, candidate).await?;
         for action in ["policy.read", "policy.activate", "policy.rollback"] {
             under.require(action).await.map_err(|error| {
                 Error::Refused(format!(
@@ -211,6 +194,17 @@ impl Directory {
             })?;
         }
         Ok(())
+    }
+
+    /// The directory as a subject of this workspace would see it under a version that is not active: to ask what it would answer.
+    ///
+    /// The candidate itself answers, without breaking the glass. It reads a snapshot of its own.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the workspace is gone, [`Error::Inactive`] for somebody who is not active; those of the store.
+    pub(super) async fn under(&self, subject: &Subject, candidate: &PolicyVersion) -> Result<Self, Error> {
+        let other = self.gate.open_under(subject.clone(), self.now, Some(candidate)).await?;
+        Ok(Self { decider: tokio::sync::Mutex::new(other.decider.into_inner().behind_glass()), ..other })
     }
 }
 
