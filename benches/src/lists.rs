@@ -21,7 +21,8 @@ use crate::{
     people,
 };
 
-const PLAIN: &str = "{ users(first: 50) { nodes { id userName displayName givenName familyName status } } }";
+/// A page of users.
+pub const PLAIN: &str = "{ users(first: 50) { nodes { id userName displayName givenName familyName status } } }";
 const NESTED: &str = "{ users(first: 50) { nodes { id userName displayName givenName familyName status
     groups(first: 10) { nodes { id name } } roles(first: 10) { nodes { id name } } } } }";
 const COUNT: &str = "{ users(first: 1) { totalCount } }";

@@ -1,7 +1,8 @@
 //! Measures Bailiwick beside the alternatives, in one run, and prints the tables of `docs/benchmarks.md`.
 //!
 //! `cargo run --release --manifest-path benches/Cargo.toml [-- PEOPLE...]` runs everything; `PEOPLE` are the sizes of the listed
-//! workspaces (100,000 and 1,000,000 if none is given); the tree always has the size of its bar, and is all that `-- trees` runs. Postgres is measured when
+//! workspaces (100,000 and 1,000,000 if none is given); the tree always has the size of its bar, and is all that `-- trees` runs, as the
+//! decision log is all that `-- log` runs. Postgres is measured when
 //! `BAILIWICK_BENCH_POSTGRES` names a database to write into; the output says so when it is not. Times are medians and 99th
 //! percentiles of single calls.
 
@@ -9,6 +10,7 @@ mod check;
 mod desk;
 mod forest;
 mod lists;
+mod log;
 mod measure;
 mod native;
 mod parser;
@@ -31,6 +33,9 @@ fn main() -> Result<ExitCode> {
 
 async fn run(arguments: Vec<String>) -> Result<()> {
     let postgres = std::env::var("BAILIWICK_BENCH_POSTGRES").ok();
+    if arguments == ["log"] {
+        return measure_log(postgres).await;
+    }
     if arguments != ["trees"] {
         let sizes: Vec<u64> = arguments.iter().map(|size| size.replace('_', "").parse()).collect::<Result<_, _>>()?;
         let sizes = if sizes.is_empty() { vec![100_000, 1_000_000] } else { sizes };
@@ -42,6 +47,7 @@ async fn run(arguments: Vec<String>) -> Result<()> {
                 lists::run(size, "Postgres", Some(url.clone())).await?;
             }
         }
+        measure_log(postgres.clone()).await?;
     }
     trees::run("SQLite", None).await?;
     match postgres {
@@ -49,4 +55,12 @@ async fn run(arguments: Vec<String>) -> Result<()> {
         None => println!("\nPostgres: not measured; set BAILIWICK_BENCH_POSTGRES to the URL of an empty database.\n"),
     }
     Ok(())
+}
+
+async fn measure_log(postgres: Option<String>) -> Result<()> {
+    log::run("SQLite", None).await?;
+    match postgres {
+        Some(url) => log::run("Postgres", Some(url)).await,
+        None => Ok(()),
+    }
 }

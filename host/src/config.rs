@@ -123,6 +123,11 @@ pub struct Policy {
     pub compile_memory_mib: u64,
     /// MiB of compiled code that are kept on disk; 0 keeps none.
     pub code_mib: u64,
+    /// Of so many decisions about reads one is recorded; 0 for none.
+    pub log_sample: u64,
+    /// Entries that the decision log of a workspace keeps.
+    #[serde(deserialize_with = "positive")]
+    pub log_entries: u64,
 }
 
 /// A number that is not 0: there is no time, and no connection, in which nothing can be done.

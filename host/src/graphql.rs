@@ -6,7 +6,9 @@
 mod attribute;
 mod connection;
 mod cursor;
+mod decisions;
 mod error;
+mod explain;
 mod filter;
 mod grant;
 mod group;
@@ -43,13 +45,15 @@ use directory::{
 use attribute::{AttributeNode, UserCodeSettings};
 use connection::{Connection, GrantConnection, GroupConnection, MembershipConnection, Paging, RoleConnection, UserConnection, cursors};
 pub use cursor::Cursors;
+use decisions::{DecisionFilterInput, DecisionPage};
 use error::{Maybe, failure, maybe, shown};
+use explain::{ExplanationNode, PolicyCandidateInput, Sight, WhoCanPage};
 use filter::{GrantFilter, GroupFilter, MembershipFilter, NameOrder, RoleFilter, UserFilter, UserOrder, bounded};
 use group::{GroupNode, GroupTree};
 use level::{Level, Listed};
 use mutation::MoveGroupInput;
 pub use mutation::{Mutation, Writer};
-use node::{AnyId, Node, parse};
+use node::{Node, parse};
 use permission::ActionDecisionNode;
 use preview::GroupMovePreview;
 use recycle_bin::RecycleBinPage;
@@ -372,6 +376,67 @@ impl Query {
         };
         maybe(check_permissions(&directory, &subject, &actions, object.as_ref()).await)
     }
+
+    /// Why a user may or may not do something to an object, with what the policy was shown, for whoever may explain the policy and sees both;
+    /// null if either is not there.
+    async fn explain(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The user.")] user_id: ID,
+        #[graphql(desc = "The action, `kind.verb`.")] action: String,
+        #[graphql(desc = "The object; the workspace as a whole if none is given.")] object_id: Option<ID>,
+    ) -> Maybe<ExplanationNode> {
+        match directory(context) {
+            Ok(directory) => maybe(Box::pin(explain::explain(&directory, &user_id, &action, object_id.as_ref())).await),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// The active users who may do something to an object, as far as the viewer sees them, for whoever may explain the policy: with
+    /// `user.read`, who sees somebody. Null if the object is not there.
+    async fn who_can(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The action, `kind.verb`.")] action: String,
+        #[graphql(desc = "The object; the workspace as a whole if none is given.")] object_id: Option<ID>,
+        #[graphql(desc = "At most so many, 1 to 100; 25 if it is left out.")] first: Option<i32>,
+        #[graphql(desc = "Only users behind this cursor.")] after: Option<String>,
+    ) -> Maybe<WhoCanPage> {
+        let directory = match directory(context) {
+            Ok(directory) => directory,
+            Err(error) => return Some(Err(error)),
+        };
+        let paging = Paging { first, after, ..Paging::default() };
+        maybe(Box::pin(explain::who_can(context, &directory, &action, object_id.as_ref(), paging)).await)
+    }
+
+    /// What a user sees under the active policy or another one, as far as the viewer may see it, too, for whoever may explain the policy;
+    /// null if the user is not there.
+    async fn visible_to(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The user.")] user_id: ID,
+        #[graphql(desc = "What decides instead of the active policy.")] candidate: Option<PolicyCandidateInput>,
+    ) -> Maybe<Sight> {
+        match directory(context) {
+            Ok(directory) => maybe(Box::pin(Sight::of(&directory, &user_id, candidate)).await),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// What the policy decided, the latest first, for whoever may explain it. Changes are recorded one and all, reads as a sample.
+    async fn decisions(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many, 1 to 100; 25 if it is left out.")] first: Option<i32>,
+        #[graphql(desc = "Only entries behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Only entries that meet this.")] filter: Option<DecisionFilterInput>,
+    ) -> Maybe<DecisionPage> {
+        match directory(context) {
+            Ok(directory) => shown(decisions::page(context, &directory, Paging { first, after, ..Paging::default() }, filter).await),
+            Err(error) => Some(Err(error)),
+        }
+    }
 }
 
 /// By what to find a user. Fields that the viewer may not search are refused.
@@ -501,14 +566,7 @@ async fn check_permissions(
             if node::find(directory, std::slice::from_ref(id)).await?.iter().all(Option::is_none) {
                 return Ok(None);
             }
-            match AnyId::parse(id)? {
-                AnyId::User(id) => Subjects::Users(vec![id]),
-                AnyId::Group(id) => Subjects::Groups(vec![id]),
-                AnyId::Role(id) => Subjects::Roles(vec![id]),
-                AnyId::Membership(id) => Subjects::Memberships(vec![id]),
-                AnyId::Grant(id) => Subjects::Grants(vec![id]),
-                AnyId::Workspace(_) => Subjects::Workspace,
-            }
+            explain::subject_of(Some(id))?
         }
     };
     let decided = subject.can(actions, &object).await?;

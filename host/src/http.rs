@@ -8,6 +8,7 @@
 mod auth;
 mod body;
 mod code;
+mod decisions;
 mod failure;
 mod graphiql;
 mod graphql;
@@ -88,6 +89,7 @@ fn routes(edge: &Arc<Edge>) -> impl Endpoint<Output = Response> + use<> {
         )
         .at("/v1/policies/settings", page(vec![(Method::PUT, |edge, request| Box::pin(policies::set(edge, request)))]))
         .at("/v1/policies/rollback", page(vec![(Method::POST, |edge, request| Box::pin(policies::roll_back(edge, request)))]))
+        .at("/v1/policies/decisions", page(vec![(Method::GET, |edge, request| Box::pin(decisions::export(edge, request)))]))
         .at("/v1/policies/:id/activate", page(vec![(Method::POST, |edge, request| Box::pin(policies::activate(edge, request)))]))
         .at("/healthz", page(vec![(Method::GET, |edge, request| Box::pin(health::lives(edge, request)))]))
         .at("/readyz", page(vec![(Method::GET, |edge, request| Box::pin(health::ready(edge, request)))]))

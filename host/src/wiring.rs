@@ -8,7 +8,7 @@ use std::{
 
 use directory::{
     Error,
-    access::Gate,
+    access::{Gate, LogSettings},
     contract::{Digest, Module},
     store::Store,
 };
@@ -135,7 +135,13 @@ pub fn gate(config: &Config, database: &Database, secret: Option<&Secret>) -> Re
     let sandbox = policy::Sandbox::new(&sandbox).map_err(|error| Error::Store(error.to_string()))?;
     // So that a caller is told, and an administrator can break the glass, before the request's own time is over.
     let patience = Duration::from_millis(config.limits.request_ms / 2);
-    Ok(Arc::new(Gate::new(database.store(), Arc::new(sandbox), standard()).with_patience(patience)))
+    Ok(Arc::new(Gate::new(database.store(), Arc::new(sandbox), standard()).with_patience(patience).with_log(log_settings(config))))
+}
+
+/// How much of what policies decide is recorded.
+#[must_use]
+pub const fn log_settings(config: &Config) -> LogSettings {
+    LogSettings { sample: config.policy.log_sample, keep: config.policy.log_entries }
 }
 
 /// The folder of compiled code in the data folder.

@@ -15,6 +15,7 @@ mod costs;
 mod coverage;
 mod crash;
 mod docs;
+mod explain;
 mod gate;
 mod generated;
 mod hardening;

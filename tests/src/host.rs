@@ -140,7 +140,7 @@ impl TestHost {
         let database = Database::open(&config).await.unwrap();
         database.migrate().await.unwrap();
         let engine = ENGINE.get_or_init(|| wiring::gate(&config, &database, None).unwrap().engine().clone()).clone();
-        let gate = Arc::new(Gate::new(database.store(), engine, wiring::standard()));
+        let gate = Arc::new(Gate::new(database.store(), engine, wiring::standard()).with_log(wiring::log_settings(&config)));
         let secret = Secret::load(Some(&"5e".repeat(32)), folder.path()).unwrap();
         let app = Arc::new(wiring::app(config, gate, &secret, Clock::fixed(NOW)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -62,8 +62,12 @@ pub(super) async fn serve(app: App, listener: TcpListener, stopped: impl Future<
     let mut loading = JoinSet::new();
     loading.spawn(app.gate.load_active());
     loading.spawn(purge(app.gate.clone(), app.clock.clone()));
+    let (gate, clock) = (app.gate.clone(), app.clock.clone());
+    loading.spawn(async move { gate.keep_decisions(|| clock.now()).await });
+    let (gate, clock) = (app.gate.clone(), app.clock.clone());
     http::serve(Arc::new(app), listener, stopped).await?;
     loading.shutdown().await;
+    gate.flush_decisions(clock.now()).await?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ mod json;
 mod media;
 pub(super) mod operation;
 mod persisted;
+mod view_as;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -23,6 +24,7 @@ use answer::{Answer, Suggestions};
 use media::Media;
 use operation::{Operation, Operations};
 pub(super) use persisted::Persisted;
+use view_as::ViewAs;
 
 /// The header with which a caller asks what its operation cost the policy.
 const EXPLAIN: &str = "bailiwick-explain";
@@ -49,6 +51,7 @@ struct Sender<'a> {
     edge: &'a Edge,
     subject: Option<Subject>,
     explain: bool,
+    view_as: Option<ViewAs>,
     get: bool,
     /// The deadline if there is a mutation in the request.
     mutations_until: Instant,
@@ -114,7 +117,11 @@ async fn answers(
         }
     };
     let explain = headers.get(EXPLAIN).is_some_and(|value| value == "1");
-    let sender = Sender { edge, subject, explain, get, mutations_until };
+    let view_as = ViewAs::read(headers)?;
+    if view_as.is_some() && subject.is_none() {
+        return Err(auth::missing());
+    }
+    let sender = Sender { edge, subject, explain, view_as, get, mutations_until };
     Ok(match operations {
         Operations::One(operation) => Answers::One(sender.answer(operation, deadline).await?),
         Operations::Batch(operations) => {
@@ -142,6 +149,9 @@ impl Sender<'_> {
         if self.get && admitted.operation != OperationType::Query {
             return Err(Failure::new(Code::METHOD_NOT_ALLOWED, "only queries are answered by GET; send this operation by POST")
                 .with_header("allow", "POST"));
+        }
+        if self.view_as.is_some() && admitted.operation != OperationType::Query {
+            return Err(Failure::new(Code::FORBIDDEN, "whoever looks as somebody else only reads; leave `bailiwick-view-as` out"));
         }
         if admitted.introspects && self.is_stranger() {
             return Err(Failure { message: "the schema is shown to callers with a token only; send one".to_owned(), ..auth::missing() });
@@ -193,6 +203,10 @@ impl Sender<'_> {
             (Some(subject), OperationType::Query) => Some(Arc::new(app.gate.open(subject.clone(), app.clock.now()).await?)),
             _ => None,
         };
+        let directory = match (directory, &self.view_as) {
+            (Some(own), Some(ViewAs { user, candidate })) => Some(Arc::new(own.view_as(*user, candidate).await?)),
+            (directory, _) => directory,
+        };
         let scan_capped = ScanCapped::default();
         let context = RequestContext {
             directory: directory.clone(),
@@ -210,6 +224,9 @@ impl Sender<'_> {
         response.data = order.apply(response.data);
         response.errors.sort_by_key(|error| error.locations.first().map(|at| (at.line, at.column)));
         let mut answer = Answer::executed(response, suggestions);
+        if let Some(ViewAs { user, .. }) = &self.view_as {
+            answer.extend("viewAs", json!({ "userId": user.to_string() }));
+        }
         let capped = scan_capped.paths();
         if !capped.is_empty() {
             answer.extend("scanCapped", capped.into());

@@ -15,6 +15,7 @@ use directory::{
     },
     change::{Write, Written},
     contract::Digest,
+    decisions::RecordDecisions,
     ids::{PolicyId, WorkspaceId},
     model::{Status, Token, UserText, Workspace},
     store::{
@@ -47,6 +48,10 @@ impl Store for Between {
 
     async fn module_bytes(&self, workspace: WorkspaceId, digest: Digest) -> Result<Option<Arc<[u8]>>, Error> {
         self.store.module_bytes(workspace, digest).await
+    }
+
+    async fn record_decisions(&self, warrant: Warrant<RecordDecisions>) -> Result<(), Error> {
+        self.store.record_decisions(warrant).await
     }
 
     async fn workspaces(&self) -> Result<Vec<Sealed<Workspace>>, Error> {

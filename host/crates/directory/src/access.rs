@@ -4,10 +4,13 @@
 //! one sandbox. Interfaces read through its methods, which decide whole lists at a time, and have no other source of data.
 //! To add a read: list or load sealed rows, pass them through `decide`, and return what became visible.
 
+mod beside;
 mod bin;
 mod decide;
+mod explain;
 mod facts;
 mod list;
+mod log;
 mod operator;
 mod permissions;
 mod policies;
@@ -28,8 +31,11 @@ use std::{
 
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
+pub use beside::{Candidate, WhoCan, WhoPage};
 pub use bin::{BinEntry, BinObject, BinPage};
+pub use explain::{ExplainedCall, Explanation, ShownFact};
 pub use list::{Ask, Count, GrantAsk, GroupAsk, MembershipAsk, Page, RoleAsk, UserAsk};
+pub use log::LogSettings;
 pub use operator::{Operator, OperatorAction, OperatorVia};
 pub use permissions::{ActionDecision, EffectivePermission, Object, PermissionSource};
 pub use policies::{Activation, ActivePolicy, Upload};
@@ -76,6 +82,8 @@ pub struct Gate {
     patience: Duration,
     /// Whether [`Gate::load_active`] is at work.
     loading: AtomicBool,
+    /// The decision log, if one is kept.
+    log: Option<log::Log>,
 }
 
 impl Gate {
@@ -90,6 +98,7 @@ impl Gate {
             versions: Mutex::default(),
             patience: PATIENCE,
             loading: AtomicBool::new(false),
+            log: None,
         }
     }
 
@@ -151,6 +160,8 @@ impl Gate {
             return Err(Error::NotFound("the workspace".to_owned()));
         };
         let (epoch, active) = snapshot.head().await?;
+        // What a version that is not active would decide is no decision.
+        let version_is_active = version.is_none();
         let version = match version {
             Some(version) => Arc::new(version.clone()),
             None => self.version(subject.workspace, active, snapshot.as_mut()).await?,
@@ -175,6 +186,10 @@ impl Gate {
             scopes: Scopes::default(),
             defects: AtomicU64::new(0),
             workspace: OnceCell::new(),
+            journal: Mutex::default(),
+            recorded: version_is_active,
+            beside: None,
+            witnesses: Mutex::default(),
         })
     }
 
@@ -271,6 +286,14 @@ pub struct Directory {
     scopes: Scopes,
     defects: AtomicU64,
     workspace: OnceCell<Option<Visible<Workspace>>>,
+    /// What was decided about writes, until it is recorded.
+    journal: Mutex<Vec<crate::decisions::DecisionRecord>>,
+    /// Whether decisions are recorded.
+    recorded: bool,
+    /// Who looks over the subject's shoulder, if somebody does.
+    beside: Option<beside::Beside>,
+    /// What the policy was shown, where somebody wants to know.
+    witnesses: Mutex<Option<Vec<explain::Witness>>>,
 }
 
 /// The scopes that were asked for so far, each once a request.

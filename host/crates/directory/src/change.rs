@@ -6,6 +6,7 @@
 
 use crate::{
     contract::Digest,
+    decisions::RecordDecisions,
     ids::{AccountId, DeletionId, GrantId, GroupId, MembershipId, RoleId, TokenId, UserId},
     model::{AttributeType, Attributes, CodeRule, Provenance, Status, Timestamp, Token, UserText, Version},
 };
@@ -21,6 +22,8 @@ pub struct Write {
     pub now: Timestamp,
     /// What makes the same request again be answered instead of repeated.
     pub once: Option<Once>,
+    /// The decisions that allowed it, to be recorded with it.
+    pub decisions: RecordDecisions,
 }
 
 /// An idempotency key, for whom it is kept, and what was done under it.

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod change;
 pub mod contract;
+pub mod decisions;
 mod error;
 pub mod ids;
 pub mod limits;

@@ -42,6 +42,16 @@ pub const CHECK_ACTIONS: usize = 50;
 pub const SETTINGS_BYTES: usize = 65_536;
 /// Bytes of an uploaded module.
 pub const MODULE_BYTES: usize = 32 * 1024 * 1024;
+/// Rows that an entry of the decision log names of a call that failed.
+pub const LOGGED_OBJECTS: usize = 16;
+/// Bytes of a reason or a name in the decision log, which a policy or a caller wrote.
+pub const LOGGED_BYTES: usize = 512;
+/// Names of fields in one entry of the decision log.
+pub const LOGGED_NAMES: usize = 64;
+/// Users whom one page of "who can" looks at.
+pub const WHO_USERS: usize = 250;
+/// Entries of the decision log in one page.
+pub const LOG_ROWS: usize = 100;
 /// Modules that one workspace keeps.
 pub const MODULES: usize = 100;
 /// Users, members or grants in one bulk write.

@@ -13,6 +13,7 @@ use crate::{
     access::{Sealed, Warrant},
     change::{Write, Written},
     contract::Digest,
+    decisions::{DecisionEntry, DecisionFilter, DecisionOrder, DecisionSpan, RecordDecisions},
     ids::{AccountId, DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
     model::{
         Attribute, Binned, BinnedUser, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, Status, Timestamp,
@@ -61,6 +62,9 @@ pub trait Store: Send + Sync {
     /// Forgets what was deleted longer ago than the recycle bin keeps it, and old idempotency keys; answers how many deletions are gone
     /// for good.
     async fn purge(&self, warrant: Warrant<Purge>) -> Result<u64, Error>;
+
+    /// Adds to the decision logs, and lets the oldest entries make room.
+    async fn record_decisions(&self, warrant: Warrant<RecordDecisions>) -> Result<(), Error>;
 
     /// Stores a token by the hash of its secret.
     async fn create_token(&self, warrant: Warrant<CreateToken>) -> Result<(), Error>;
@@ -276,6 +280,11 @@ pub trait Snapshot: Send {
     async fn policy_module(&mut self, id: PolicyId) -> Result<Option<Sealed<PolicyModule>>, Error>;
     /// The modules, newest first, at most `rows`.
     async fn policy_modules(&mut self, rows: usize) -> Result<Vec<Sealed<PolicyModule>>, Error>;
+
+    /// Entries of the decision log, at most `rows`.
+    async fn decisions(&mut self, filter: &DecisionFilter, order: DecisionOrder, rows: usize) -> Result<Vec<Sealed<DecisionEntry>>, Error>;
+    /// How far the decision log reaches.
+    async fn decision_span(&mut self) -> Result<DecisionSpan, Error>;
 
     /// A user's facts as a subject.
     async fn subject_facts(&mut self, user: UserId) -> Result<Sealed<SubjectFacts>, Error>;

@@ -51,6 +51,15 @@ pub fn words(text: &str) -> Vec<String> {
     words
 }
 
+/// A text on one line, of about `bytes` at most: for logs, which hold what others wrote.
+#[must_use]
+pub fn shortened(text: &str, bytes: usize) -> String {
+    let end = text.floor_char_boundary(bytes);
+    let (start, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+    let line = start.chars().map(|character| if character.is_control() { ' ' } else { character });
+    line.chain((!rest.is_empty()).then_some('…')).collect()
+}
+
 /// The smallest text greater than every text that starts with `prefix`, by code points; `None` if there is none.
 #[must_use]
 pub fn after_prefix(prefix: &str) -> Option<String> {

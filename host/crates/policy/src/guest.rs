@@ -1,6 +1,7 @@
 //! One instance of a module in a store of its own, and what its failures are called.
 
 use directory::contract::Failure;
+pub(crate) use directory::text::shortened;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{ResourceLimiter, Store, Trap, WasmBacktrace};
 
@@ -136,12 +137,4 @@ pub(crate) fn cause(error: &wasmtime::Error) -> String {
 /// A guest's own words on one line, cut to a length that fits a log.
 pub(crate) fn quoted(text: &str) -> String {
     shortened(text, limits::QUOTED_BYTES)
-}
-
-/// A text on one line, of about `bytes` at most.
-pub(crate) fn shortened(text: &str, bytes: usize) -> String {
-    let end = text.floor_char_boundary(bytes);
-    let (start, rest) = text.split_at_checked(end).unwrap_or((text, ""));
-    let line = start.chars().map(|character| if character.is_control() { ' ' } else { character });
-    line.chain((!rest.is_empty()).then_some('…')).collect()
 }

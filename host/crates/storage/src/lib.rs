@@ -13,6 +13,7 @@ mod batch;
 mod bin;
 mod cond;
 mod database;
+mod decisions;
 mod error;
 mod exec;
 mod facts;

@@ -5,16 +5,17 @@ use directory::{
     Error, Sealed,
     change::{CodeRules, DeleteMode},
     contract::Digest,
+    decisions::{DecisionEntry, DecisionRecord, Outcome, Purpose},
     ids::{DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
     model::{
         Attribute, AttributeType, Attributes, CodeRule, Deleted, Deletion, Epoch, Field, Grant, Group, Membership, PolicyModule,
         PolicyStatus, PolicyVersion, Provenance, Role, Status, Timestamp, Token, TokenKind, User, Version, Workspace,
     },
-    register,
+    register::{self, Kind},
 };
 use uuid::Uuid;
 
-use crate::exec::Columns;
+use crate::{decisions, exec::Columns};
 
 /// Columns of a user, from `users u`.
 pub(crate) const USER: &str = "u.id, u.user_name, u.display_name, u.given_name, u.family_name, u.email, u.phone, u.locale,
@@ -101,6 +102,41 @@ pub(crate) fn role_row(columns: &mut Columns<'_>) -> Result<Role, Error> {
 /// The administrator's are not stored: they include those of later servers.
 pub(crate) fn permissions(key: &str, builtin: bool, stored: Vec<String>) -> Vec<String> {
     if builtin && key == Role::ADMINISTRATOR { register::actions().collect() } else { stored }
+}
+
+/// Columns of an entry of the decision log, from `decisions d`.
+pub(crate) const DECISION: &str = "d.number, d.at, d.actor, d.actor_id, d.via, d.purpose, d.action, d.kind, d.objects, d.row_count,
+  d.outcome, d.withheld, d.fields, d.reason, d.version_id, d.digest, d.facts, d.fuel, d.weight";
+
+pub(crate) fn decision(columns: &mut Columns<'_>) -> Result<Sealed<DecisionEntry>, Error> {
+    let number = number(columns)?;
+    let at = Timestamp(columns.take()?);
+    let (actor, actor_id): (Option<String>, _) = (columns.take()?, optional(columns)?);
+    let via = columns.take()?;
+    let purpose = named(columns, Purpose::named)?;
+    let action = columns.take()?;
+    let kind = named(columns, Kind::named)?;
+    let objects = texts(columns)?.iter().filter_map(|id| Uuid::try_parse(id).ok()).collect();
+    let record = DecisionRecord {
+        at,
+        actor: decisions::actor(actor.as_deref(), actor_id),
+        via,
+        purpose,
+        action,
+        kind,
+        objects,
+        rows: self::number(columns)?,
+        outcome: named(columns, Outcome::named)?,
+        withheld: texts(columns)?,
+        fields: texts(columns)?,
+        reason: columns.take()?,
+        version: optional(columns)?.map(PolicyVersionId),
+        digest: decisions::digest(columns.take::<Option<String>>()?.as_deref()),
+        facts: decisions::digest(columns.take::<Option<String>>()?.as_deref()),
+        fuel: self::number(columns)?,
+        weight: self::number(columns)?,
+    };
+    Ok(Sealed::new(DecisionEntry { number, record }))
 }
 
 /// Columns of a membership, from `memberships m`.

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use directory::{
     Error, Sealed,
     contract::Digest,
+    decisions::{DecisionEntry, DecisionFilter, DecisionOrder, DecisionSpan},
     ids::{DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
     model::{
         Attribute, Binned, BinnedUser, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, Timestamp, Token,
@@ -24,7 +25,7 @@ use directory::{
 use uuid::Uuid;
 
 use crate::{
-    Database, bin,
+    Database, bin, decisions,
     error::failed,
     exec::{Row, Tx},
     facts, limits, list, lookup, policy,
@@ -180,6 +181,14 @@ impl Snapshot for View {
 
     async fn attributes(&mut self) -> Result<Vec<Sealed<Attribute>>, Error> {
         bin::attributes(self).await
+    }
+
+    async fn decisions(&mut self, filter: &DecisionFilter, order: DecisionOrder, rows: usize) -> Result<Vec<Sealed<DecisionEntry>>, Error> {
+        decisions::entries(self, filter, order, rows).await
+    }
+
+    async fn decision_span(&mut self) -> Result<DecisionSpan, Error> {
+        decisions::span(self).await
     }
 
     async fn tokens(&mut self, now: Timestamp) -> Result<Vec<Sealed<Token>>, Error> {

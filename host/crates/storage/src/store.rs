@@ -7,6 +7,7 @@ use directory::{
     Error, Sealed, Warrant,
     change::{Write, Written},
     contract::Digest,
+    decisions::RecordDecisions,
     ids::{PolicyId, WorkspaceId},
     model::{Token, Workspace},
     store::{
@@ -15,7 +16,7 @@ use directory::{
     },
 };
 
-use crate::{Database, import, limits, policy, rows, snapshot::View, sql::sql, tokens, write};
+use crate::{Database, decisions, import, limits, policy, rows, snapshot::View, sql::sql, tokens, write};
 
 const EXISTS: &str = "
 select 1
@@ -64,6 +65,10 @@ impl Store for Database {
 
     async fn purge(&self, warrant: Warrant<Purge>) -> Result<u64, Error> {
         write::purge(self, warrant).await
+    }
+
+    async fn record_decisions(&self, warrant: Warrant<RecordDecisions>) -> Result<(), Error> {
+        decisions::record(self, warrant).await
     }
 
     async fn create_token(&self, warrant: Warrant<CreateToken>) -> Result<(), Error> {

@@ -27,7 +27,7 @@ use directory::{
 use uuid::Uuid;
 
 use crate::{
-    Database,
+    Database, decisions,
     exec::{Row, Tx},
     head,
     keys::key,
@@ -50,7 +50,7 @@ pub(crate) struct Writer {
 /// Makes the changes of a warrant, or none of them.
 pub(crate) async fn write(database: &Database, warrant: Warrant<Write>) -> Result<Written, Error> {
     let (of, epoch) = (head::workspace_of(&warrant)?, warrant.epoch());
-    let Write { changes, by, now, once } = warrant.into_change();
+    let Write { changes, by, now, once, decisions } = warrant.into_change();
     let mut tx = database.begin_write().await?;
     // A repeated request is answered even if the world has moved on since; so the key comes before the epoch.
     head::lock(&mut tx, of, None).await?;
@@ -76,6 +76,7 @@ pub(crate) async fn write(database: &Database, warrant: Warrant<Write>) -> Resul
     if let Some(once) = once {
         remember(&mut tx, of, &once, now).await?;
     }
+    decisions::add(&mut tx, decisions).await?;
     tx.commit().await?;
     Ok(if incomplete { Written::Partly } else { Written::Made })
 }

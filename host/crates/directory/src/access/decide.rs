@@ -4,12 +4,14 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::{
     Directory, Gate, Sealed, Subject, Visible,
-    facts::{Facts, Planned, Prepared},
+    facts::{self, Facts, Planned, Prepared},
+    log::{Call, Evidence, Pick, purpose},
     resource::{Hidden, Resource},
 };
 use crate::{
     Error,
-    contract::{Cost, Failure, Manifest, RowFilter, Session, Verdict},
+    contract::{Cost, Digest, Failure, Manifest, RowFilter, Session, Verdict},
+    decisions::Purpose,
     limits,
     model::{PolicyVersion, Role},
     register::{self, Kind},
@@ -85,8 +87,12 @@ impl Needs {
     }
 }
 
+/// The decisions of one call, one a row, and what stands behind them.
+pub(super) type Answers = (Vec<Decision>, Evidence);
+
 /// One module and its sandbox for this request.
 struct Side {
+    digest: Digest,
     manifest: Arc<Manifest>,
     needs: Arc<Needs>,
     settings: String,
@@ -126,7 +132,7 @@ impl Decider {
             async move {
                 let manifest = gate.load_in_time(subject.workspace, digest).await?;
                 let needs = Arc::new(Needs::of(&manifest));
-                Ok(Side { manifest, needs, settings, session: gate.engine.session(digest)? })
+                Ok(Side { digest, manifest, needs, settings, session: gate.engine.session(digest)? })
             }
         };
         let module = match version.digest {
@@ -209,20 +215,46 @@ impl Directory {
 
     /// Decides one action on `len` rows described by `facts`.
     pub(super) async fn decide_facts(&self, action: &str, kind: Kind, facts: &Facts<'_>, len: usize) -> Result<Vec<Decision>, Error> {
+        self.decide_for(purpose(action, kind, facts), action, kind, facts, len).await
+    }
+
+    /// The same, for a purpose that the facts do not tell.
+    pub(super) async fn decide_for(
+        &self,
+        purpose: Purpose,
+        action: &str,
+        kind: Kind,
+        facts: &Facts<'_>,
+        len: usize,
+    ) -> Result<Vec<Decision>, Error> {
         if len == 0 {
             return Ok(Vec::new());
         }
-        if !self.subject.may_attempt(action) {
-            return Ok(vec![Decision::deny("the token is not scoped to this action"); len]);
+        let pick = self.pick(purpose, len);
+        let call = || Call::new(purpose, action, kind, facts, len);
+        let answered = self.answers(action, kind, facts, (pick, len)).await;
+        match &answered {
+            Ok((decisions, evidence)) if pick != Pick::None => self.note(&call(), pick, decisions, *evidence),
+            Err(Error::Policy(failure)) => self.note_failure(&call(), failure),
+            _ => {}
         }
-        match self.ask(action, kind, facts, false).await {
+        let (decisions, _) = answered?;
+        if purpose == Purpose::Read { self.narrowed(decisions, (action, kind), facts).await } else { Ok(decisions) }
+    }
+
+    pub(super) async fn answers(&self, action: &str, kind: Kind, facts: &Facts<'_>, (pick, len): (Pick, usize)) -> Result<Answers, Error> {
+        let all = |decision: Decision| (vec![decision; len], Evidence::default());
+        if !self.subject.may_attempt(action) {
+            return Ok(all(Decision::deny("the token is not scoped to this action")));
+        }
+        let answers = match self.ask(action, kind, facts, (pick, false)).await {
             Err(Error::Policy(failure)) if self.breaks_glass(action).await => {
                 tracing::warn!(target: "policy", %failure, action, "policy failed: `standard` answers");
-                self.ask(action, kind, facts, true).await
+                self.ask(action, kind, facts, (pick, true)).await
             }
-            decisions => decisions,
-        }
-        .map(|decisions| decisions.unwrap_or_else(|| vec![Decision::deny("no policy decides this action"); len]))
+            answers => answers,
+        };
+        Ok(answers?.unwrap_or_else(|| all(Decision::deny("no policy decides this action"))))
     }
 
     async fn breaks_glass(&self, action: &str) -> bool {
@@ -230,7 +262,8 @@ impl Directory {
         decider.breaks_glass(action) && !matches!(decider.route(action), Ok(Route::Standard))
     }
 
-    async fn ask(&self, action: &str, kind: Kind, facts: &Facts<'_>, glass_broken: bool) -> Result<Option<Vec<Decision>>, Error> {
+    /// Asks whoever decides the action; `None` if nobody does.
+    async fn ask(&self, action: &str, kind: Kind, facts: &Facts<'_>, (pick, glass_broken): (Pick, bool)) -> Result<Option<Answers>, Error> {
         let (needs, settings) = {
             let mut decider = self.decider.lock().await;
             decider.administrator = self.context.administers();
@@ -238,19 +271,28 @@ impl Directory {
             let Some(side) = side else { return Ok(None) };
             (side.needs.clone(), side.settings.clone())
         };
-        let Prepared { context, rows, change, .. } = self.prepare(action, settings, &needs, facts).await?;
+        let prepared = self.prepare(action, settings, &needs, facts).await?;
         let mut decider = self.decider.lock().await;
         let side = if glass_broken { decider.standard.as_mut().map(Some).map_err(|e| e.clone())? } else { decider.side(action)? };
         let Some(side) = side else { return Ok(None) };
-        let verdicts = side.session.check(Arc::new(context), rows, change).await?;
+        let wanted = pick != Pick::None || self.is_witnessed();
+        let facts = wanted.then(|| facts::digest(&prepared.context, &prepared.rows, prepared.change.as_ref()));
+        self.witness(&prepared, side.digest, &side.manifest, facts);
+        let before = side.session.cost().fuel;
+        let Prepared { context, rows, change, .. } = prepared;
+        let verdicts = side.session.check(context, rows, change).await;
+        let evidence = Evidence { digest: Some(side.digest), facts, fuel: side.session.cost().fuel - before };
         let manifest = side.manifest.clone();
         drop(decider);
+        self.witness_fuel(evidence.fuel);
+        let verdicts = verdicts?;
         let table: Vec<Decision> = verdicts.table.iter().map(|verdict| self.enforce(verdict, kind, &manifest)).collect();
         let decision = |&index: &u32| {
             let found = table.get(index as usize).cloned();
             found.ok_or_else(|| Error::Policy(Failure::Malformed(format!("verdict {index} of {}", table.len()))))
         };
-        verdicts.rows.iter().map(decision).collect::<Result<_, _>>().map(Some)
+        let decisions = verdicts.rows.iter().map(decision).collect::<Result<_, _>>()?;
+        Ok(Some((decisions, evidence)))
     }
 
     /// A verdict as a decision: what the module does not know is withheld, and an unknown name denies the row.
@@ -293,12 +335,12 @@ impl Directory {
         let (filter, fields) = {
             let mut decider = self.decider.lock().await;
             let Some(side) = decider.side(&action)? else { return Ok(Arc::new(Scope::nothing())) };
-            (side.session.scope(Arc::new(context), kind.name()).await?, side.manifest.fields.clone())
+            (side.session.scope(context, kind.name()).await?, side.manifest.fields.clone())
         };
         let names = self.names(&filter, &positions).await?;
         let mut scope = scope::compile(&filter, kind, &names).map_err(|rule| Error::Policy(Failure::Malformed(rule)))?;
         scope.searchable = known_only(scope.searchable, kind, &fields);
-        Ok(Arc::new(scope))
+        Ok(Arc::new(self.narrowed_scope(scope, kind).await?))
     }
 
     async fn names<'a>(&self, filter: &RowFilter, positions: &'a [Option<crate::ids::GroupId>]) -> Result<Names<'a>, Error> {
@@ -337,7 +379,7 @@ fn reveal<R: Resource>((mut row, decision): (R, Decision)) -> Option<Visible<R>>
 }
 
 /// `*` means every field that the manifest names, not every field that there is; and no other field is searchable.
-fn known_only(searchable: Searchable, kind: Kind, fields: &[String]) -> Searchable {
+pub(super) fn known_only(searchable: Searchable, kind: Kind, fields: &[String]) -> Searchable {
     let known = |field: &str| fields.iter().any(|name| register::names_field(name, kind, field));
     match searchable {
         Searchable::All if kind.fields().iter().all(|field| known(field)) => Searchable::All,

@@ -1,8 +1,14 @@
 //! What a policy is shown: context and rows as columns, and only what the module's `needs` name.
 
 mod columns;
+mod digest;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use uuid::Uuid;
 
 use super::{Actor, Directory, Sealed, decide::Needs};
 use crate::{
@@ -15,6 +21,7 @@ use crate::{
     text::fold,
 };
 use columns::Columns;
+pub(super) use digest::digest;
 
 /// A subject's facts with the groups and roles that they refer to. Valid for one authority epoch.
 #[derive(Debug, Default)]
@@ -94,6 +101,19 @@ impl RowSet<'_> {
         }
     }
 
+    /// The ids of rows that have, or would have, one of their own.
+    fn ids(&self) -> Vec<Option<Uuid>> {
+        let known = |id: Uuid| Some(id).filter(|id| !id.is_nil());
+        match self {
+            Self::Users(rows) => rows.iter().map(|row| known(row.id.0)).collect(),
+            Self::Groups(rows) => rows.iter().map(|row| known(row.id.0)).collect(),
+            Self::Roles(rows) => rows.iter().map(|row| known(row.id.0)).collect(),
+            Self::Memberships(rows) => rows.iter().map(|row| known(row.id.0)).collect(),
+            Self::Grants(rows) => rows.iter().map(|row| known(row.id.0)).collect(),
+            Self::Tokens(_) | Self::Attributes(_) | Self::Others(..) => Vec::new(),
+        }
+    }
+
     /// The users whose columns the rows have, and what stands before the columns' names.
     fn users(&self) -> (&'static str, Vec<UserId>) {
         match self {
@@ -160,16 +180,31 @@ pub(super) enum Facts<'a> {
     Deed(Kind, &'a Deed<'a>),
 }
 
+impl Facts<'_> {
+    /// The ids of the `len` rows that are decided about.
+    pub(super) fn objects(&self, len: usize) -> Vec<Option<Uuid>> {
+        let mut ids = match self {
+            Self::None(_) => Vec::new(),
+            Self::Rows(rows) | Self::Imagined(rows, _) => rows.ids(),
+            Self::Deed(_, deed) => deed.rows.or(deed.after).map(|rows| rows.ids()).unwrap_or_default(),
+        };
+        ids.resize(len, None);
+        ids
+    }
+}
+
 /// What a call is shown.
 pub(super) struct Prepared {
     /// For the call.
-    pub(super) context: Context,
+    pub(super) context: Arc<Context>,
     /// For the call.
     pub(super) rows: Rows,
     /// For the call, if it is about a write.
     pub(super) change: Option<Change>,
     /// Which group stands at which position of `context.groups`; `None` is the top group.
     pub(super) positions: Vec<Option<GroupId>>,
+    /// Which role stands at which position of `context.roles`.
+    pub(super) roles: Vec<RoleId>,
 }
 
 impl Directory {
@@ -210,7 +245,8 @@ impl Directory {
             roles: roles.rows(needs),
             facts: Vec::new(),
         };
-        Ok(Prepared { context, rows, change, positions: groups.positions })
+        let roles = roles.facts.iter().map(|fact| fact.id).collect();
+        Ok(Prepared { context: Arc::new(context), rows, change, positions: groups.positions, roles })
     }
 
     fn subject_view(&self, groups: &GroupTable, roles: &RoleTable) -> SubjectView {

@@ -6,6 +6,7 @@ use super::{Sealed, Visible, Warrant};
 use crate::{
     Error,
     change::{Change, Write},
+    decisions::RecordDecisions,
     ids::{UserId, WorkspaceId},
     limits,
     model::{PolicyModule, PolicyVersion, Timestamp, Token, User, UserText, Workspace},
@@ -99,7 +100,8 @@ impl Operator {
     /// Leave to say how many users a workspace may have; `None` for no limit.
     pub fn set_quota(&self, workspace: WorkspaceId, quota: Option<u64>, now: Timestamp) -> Warrant<Write> {
         self.audit(OperatorAction::SetQuota, Some(workspace), &format!("{quota:?}"));
-        let write = Write { changes: vec![Change::SetQuota(quota)], by: None, now, once: None };
+        let changes = vec![Change::SetQuota(quota)];
+        let write = Write { changes, by: None, now, once: None, decisions: RecordDecisions::default() };
         Warrant::new(Some(workspace), None, write)
     }
 
@@ -107,6 +109,11 @@ impl Operator {
     pub fn purge(&self, now: Timestamp) -> Warrant<Purge> {
         self.audit(OperatorAction::Purge, None, "all");
         Warrant::new(None, None, Purge { now })
+    }
+
+    /// Leave to add to the decision log, which the gate alone does.
+    pub(super) const fn record(records: RecordDecisions) -> Warrant<RecordDecisions> {
+        Warrant::new(None, None, records)
     }
 
     /// Every workspace, by key.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 use super::{
-    Actor, Directory, Sealed, Subject, Visible,
+    Directory, Sealed, Visible,
     decide::Decision,
     facts::{Facts, Planned, RowSet},
     list::Ask,
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     Error,
+    decisions::Purpose,
     ids::{GrantId, GroupId, MembershipId, RoleId, UserId},
     limits,
     model::{Field, Grant, Group, Membership, Provenance, Role, Status, Timestamp, User, UserText, Version},
@@ -81,12 +82,7 @@ impl Directory {
         if actions.len() > limits::CHECK_ACTIONS {
             return Err(Error::TooLarge(format!("{} actions are more than {}; ask for fewer", actions.len(), limits::CHECK_ACTIONS)));
         }
-        let kinds = actions.iter().map(|action| {
-            let known = register::action(action).map(|(kind, _)| kind);
-            let shown: String = action.chars().take(64).collect();
-            known.ok_or_else(|| Error::Invalid(format!("`{shown}` is no action; the register in the docs lists them")))
-        });
-        let kinds: Vec<Kind> = kinds.collect::<Result<_, _>>()?;
+        let kinds: Vec<Kind> = actions.iter().map(|action| kind_of(action)).collect::<Result<_, _>>()?;
         let rows = self.object_rows(object).await?;
         let mut answers: Vec<Vec<ActionDecision>> = vec![Vec::with_capacity(actions.len()); rows.len()];
         for (action, kind) in actions.iter().zip(kinds) {
@@ -97,6 +93,13 @@ impl Directory {
             }
         }
         Ok(answers)
+    }
+
+    /// Decides one action on each of the object's rows, in order, as [`Directory::can`] does.
+    pub(super) async fn decide_object(&self, action: &str, object: &Object) -> Result<Vec<Decision>, Error> {
+        let kind = kind_of(action)?;
+        let rows = self.object_rows(object).await?;
+        self.decide_on(action, kind, &rows).await
     }
 
     /// The effective permissions of each user, from grants and roles that the subject may see; the subject's own always.
@@ -113,7 +116,7 @@ impl Directory {
         let permissions = |role: RoleId| roles.get(&role).and_then(|role| role.permissions.shown()).map(Vec::as_slice).unwrap_or_default();
         let mut effective = Vec::with_capacity(users.len());
         for (user, page) in users.iter().zip(pages) {
-            if Some(*user) == self.subject.user() {
+            if Some(*user) == self.subject.user() && !self.is_watched() {
                 effective.push(self.own_permissions());
                 continue;
             }
@@ -150,6 +153,9 @@ impl Directory {
     /// Those of the store.
     pub async fn own_name(&self) -> Result<Option<String>, Error> {
         let Some(user) = self.subject.user() else { return Ok(None) };
+        if let Some(name) = self.name_beside().await? {
+            return Ok(name);
+        }
         let rows = self.snapshot.lock().await.users_by_id(&[user]).await?;
         let row = rows.into_iter().map(Sealed::open).next();
         let text = |which| row.as_ref().and_then(|row| row.text(which).shown().cloned().flatten());
@@ -159,7 +165,7 @@ impl Directory {
     /// The permissions that the subject holds in the whole workspace, cut down to the scopes of its token.
     #[must_use]
     pub fn own_wide_permissions(&self) -> Vec<String> {
-        self.permissions().map(str::to_owned).collect()
+        self.permissions().filter(|permission| self.shows_permission(permission)).map(str::to_owned).collect()
     }
 
     fn own_permissions(&self) -> Vec<EffectivePermission> {
@@ -173,24 +179,19 @@ impl Directory {
         own
     }
 
-    /// The directory as another user of the workspace would see it, for whoever may ask (`policy.explain`) and sees that user.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`] with the policy's reason, [`Error::NotFound`] alike for absent and hidden; those of policy and store.
-    pub async fn seen_by(&self, user: UserId) -> Result<Self, Error> {
-        self.require("policy.explain").await?;
-        if self.users(&[user]).await?.into_iter().flatten().next().is_none() {
-            return Err(Error::NotFound(format!("user `{user}`")));
-        }
-        let subject = Subject { actor: Actor::User(user), scopes: None, ..self.subject.clone() };
-        self.gate.open(subject, self.now).await
-    }
-
     /// Requires that an action on something of the workspace as a whole is allowed.
     pub(super) async fn require(&self, action: &str) -> Result<(), Error> {
         let Some((kind, _)) = register::action(action) else { return Err(Error::Invalid(format!("`{action}` is no action"))) };
-        let decisions = self.decide_facts(action, kind, &Facts::Rows(RowSet::Others(kind, 1)), 1).await?;
-        match decisions.first() {
+        let purpose = match action.rsplit('.').next() {
+            Some("read") => Purpose::Read,
+            Some("explain" | "export") => Purpose::Ask,
+            _ => Purpose::Write,
+        };
+        let decided = self.decide_for(purpose, action, kind, &Facts::Rows(RowSet::Others(kind, 1)), 1).await;
+        if purpose == Purpose::Write {
+            self.gate.record(self.subject.workspace, self.take_journal()).await;
+        }
+        match decided?.first() {
             Some(decision) if decision.allows() => Ok(()),
             decision => {
                 let reason = decision.map(Decision::reason).unwrap_or_default().to_owned();
@@ -322,6 +323,13 @@ impl Directory {
 }
 
 /// Whether an action makes something that is nowhere yet.
+/// The kind that an action is about.
+pub(super) fn kind_of(action: &str) -> Result<Kind, Error> {
+    let known = register::action(action).map(|(kind, _)| kind);
+    let shown: String = action.chars().take(64).collect();
+    known.ok_or_else(|| Error::Invalid(format!("`{shown}` is no action; the register in the docs lists them")))
+}
+
 fn adds(action: &str) -> bool {
     action.ends_with(".add") || action.ends_with(".create")
 }

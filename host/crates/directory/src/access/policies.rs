@@ -152,7 +152,7 @@ impl Directory {
     }
 
     /// The version as it would stand.
-    async fn candidate(&self, version: &NewPolicyVersion) -> Result<PolicyVersion, Error> {
+    pub(super) async fn candidate(&self, version: &NewPolicyVersion) -> Result<PolicyVersion, Error> {
         let digest = match version.module {
             None => None,
             Some(id) => {
@@ -326,7 +326,7 @@ impl Gate {
     }
 
     /// Asks module and `standard` whether they accept their settings.
-    async fn check_settings(&self, workspace: WorkspaceId, version: &PolicyVersion) -> Result<(), Error> {
+    pub(super) async fn check_settings(&self, workspace: WorkspaceId, version: &PolicyVersion) -> Result<(), Error> {
         let module = version.digest.map(|digest| (digest, version.settings.as_str(), "settings"));
         let standard = (version.standard, version.standard_settings.as_str(), "settings of `standard`");
         for (digest, settings, what) in module.into_iter().chain([standard]) {

@@ -47,9 +47,29 @@ impl Hidden {
         Self { names, known_attributes }
     }
 
+    /// What either takes away.
+    pub(super) fn and(&self, other: &Self) -> Self {
+        let mut names = self.names.clone();
+        names.extend(other.names.iter().filter(|name| !self.names.contains(name)).cloned());
+        let known_attributes = match (&self.known_attributes, &other.known_attributes) {
+            (None, None) => None,
+            (Some(known), None) if !other.hides("attributes.*") => Some(known.clone()),
+            (None, Some(known)) if !self.hides("attributes.*") => Some(known.clone()),
+            (Some(one), Some(other)) => Some(one.iter().filter(|name| other.contains(name)).cloned().collect()),
+            // One of them takes every attribute away.
+            _ => Some(Vec::new()),
+        };
+        Self { names, known_attributes }
+    }
+
     /// Takes nothing away.
     pub(super) const fn nothing() -> Self {
         Self { names: Vec::new(), known_attributes: None }
+    }
+
+    /// The names of what is taken away.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// Whether a core field is taken away.

@@ -28,6 +28,7 @@ use crate::{
     Error, Problem, Refusal, Rule,
     change::{Change, Once, Write, Written},
     contract::Digest,
+    decisions::{Outcome, RecordDecisions},
     limits,
     model::Timestamp,
     store::IdSource,
@@ -170,7 +171,17 @@ impl Gate {
             if let Some(done) = directory.repeated(request).await? {
                 return Ok(done);
             }
-            let plan = Box::pin(directory.plan_command(&request.command, ids)).await?;
+            let plan = match Box::pin(directory.plan_command(&request.command, ids)).await {
+                Ok(plan) => plan,
+                Err(refusal) => {
+                    let mut refused = directory.take_journal();
+                    refused.retain(|record| record.outcome != Outcome::Allowed);
+                    // The view's connection is wanted back before another one is taken.
+                    drop(directory);
+                    self.record(subject.workspace, refused).await;
+                    return Err(refusal);
+                }
+            };
             if plan.changes.is_empty() && request.key.is_none() {
                 return Ok(Done { ids: plan.ids, ..Done::default() });
             }
@@ -181,7 +192,9 @@ impl Gate {
                 result: plan.ids.clone(),
             };
             let once = request.key.as_ref().map(once);
-            let write = Write { changes: plan.changes, by: subject.user(), now, once };
+            let records = vec![(subject.workspace, directory.take_journal())];
+            let decisions = RecordDecisions { records, keep: self.kept_decisions() };
+            let write = Write { changes: plan.changes, by: subject.user(), now, once, decisions };
             let warrant = Warrant::new(Some(subject.workspace), Some(directory.epoch), write);
             // The view's connection is wanted back before another one is taken.
             drop(directory);

@@ -1,0 +1,250 @@
+//! Looking at the directory as somebody else: `viewAs`, and who could do what.
+//!
+//! Whoever looks sees what the other one sees, but never more than they may see themselves: every row and field that is read is decided
+//! for both, so that leave to explain the policy is no leave to read everything.
+
+use std::{collections::HashSet, sync::Arc};
+
+use super::{
+    Actor, Ask, Directory, Object, Subject, Visible,
+    decide::{Decision, known_only},
+    log::Pick,
+};
+use crate::{
+    Error,
+    ids::{PolicyId, UserId},
+    limits,
+    model::{PolicyVersion, Status, User, UserText},
+    query::{Keyset, Order, UserSort, Window},
+    register::Kind,
+    scope::{Scope, Searchable},
+    store::AmongUsers,
+};
+
+/// What is to decide instead of the active version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidate {
+    /// The module; `Some(None)` for `standard` alone, `None` for the active one.
+    pub module: Option<Option<PolicyId>>,
+    /// The module's settings; `None` keeps the active ones where the module stays the same, else the module's defaults.
+    pub settings: Option<String>,
+    /// The settings of `standard`; `None` keeps the active ones.
+    pub standard_settings: Option<String>,
+}
+
+impl Candidate {
+    /// Whether it changes anything.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Who looks over the subject's shoulder.
+pub(super) struct Beside {
+    /// The directory as they see it.
+    asker: Arc<Directory>,
+    /// Of the subject's permissions those that they see it hold.
+    permissions: HashSet<String>,
+}
+
+/// Somebody who may do something, and why.
+#[derive(Clone, Debug)]
+pub struct WhoCan {
+    /// Who.
+    pub user: Visible<User>,
+    /// The policy's own words.
+    pub reason: String,
+    /// What is withheld from them; of writes what they may not set.
+    pub hidden: Vec<String>,
+}
+
+/// A page of those who may do something.
+#[derive(Clone, Debug)]
+pub struct WhoPage {
+    /// In the order of their ids. There may be few, or none, although more follow.
+    pub rows: Vec<WhoCan>,
+    /// Whether more may follow.
+    pub more: bool,
+    /// Where the next page begins.
+    pub end: Option<Keyset>,
+    /// Users for whom the policy gave no answer that counts: they may not.
+    pub failed: u64,
+}
+
+impl Directory {
+    /// The directory as another user of the workspace would see it, under the active or another policy, as far as the asker may see it,
+    /// too. For whoever may `policy.explain` and sees that user.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] with the policy's reason, [`Error::NotFound`] alike for absent and hidden; those of policy and store.
+    pub async fn view_as(self: &Arc<Self>, user: UserId, candidate: &Candidate) -> Result<Self, Error> {
+        let subject = self.other(user).await?;
+        let shown = self.effective_permissions(&[user]).await?;
+        let permissions = shown.into_iter().flatten().map(|permission| permission.permission).collect();
+        let other = if candidate.is_active() {
+            self.gate.open(subject, self.now).await?
+        } else {
+            let version = self.version_of(candidate).await?;
+            self.under(&subject, &version).await?
+        };
+        Ok(Self { beside: Some(Beside { asker: self.clone(), permissions }), recorded: false, ..other })
+    }
+
+    /// The directory as another user of the workspace would see it, to ask what the policy says. What it reads is not for the asker's eyes.
+    ///
+    /// # Errors
+    /// As [`Directory::view_as`].
+    pub async fn seen_by(&self, user: UserId) -> Result<Self, Error> {
+        let subject = self.other(user).await?;
+        Ok(Self { recorded: false, ..self.gate.open(subject, self.now).await? })
+    }
+
+    /// A user of the workspace as a subject, for whoever may explain the policy and sees them.
+    async fn other(&self, user: UserId) -> Result<Subject, Error> {
+        self.require("policy.explain").await?;
+        if self.users(&[user]).await?.into_iter().flatten().next().is_none() {
+            return Err(Error::NotFound(format!("user `{user}`")));
+        }
+        Ok(Subject { actor: Actor::User(user), scopes: None, ..self.subject.clone() })
+    }
+
+    /// A candidate as a version.
+    async fn version_of(&self, candidate: &Candidate) -> Result<PolicyVersion, Error> {
+        let module = candidate.module.unwrap_or(self.version.module);
+        let keep = module == self.version.module;
+        let settings = candidate.settings.clone();
+        let version = crate::store::NewPolicyVersion {
+            id: self.version.id,
+            module,
+            settings: settings.unwrap_or_else(|| if keep { self.version.settings.clone() } else { String::new() }),
+            standard: self.gate.standard.digest,
+            standard_settings: candidate.standard_settings.clone().unwrap_or_else(|| self.version.standard_settings.clone()),
+            activated_by: None,
+            activated_at: self.now,
+            repeats: None,
+            note: None,
+        };
+        let version = self.candidate(&version).await?;
+        self.gate.check_settings(self.subject.workspace, &version).await?;
+        Ok(version)
+    }
+
+    /// What whoever looks over the subject's shoulder may not see is denied and withheld, too.
+    pub(super) async fn narrowed(
+        &self,
+        mut decisions: Vec<Decision>,
+        (action, kind): (&str, Kind),
+        facts: &super::facts::Facts<'_>,
+    ) -> Result<Vec<Decision>, Error> {
+        let Some(Beside { asker, .. }) = &self.beside else { return Ok(decisions) };
+        let theirs = Box::pin(asker.answers(action, kind, facts, (Pick::None, decisions.len()))).await?.0;
+        for (decision, theirs) in decisions.iter_mut().zip(theirs) {
+            *decision = match (std::mem::replace(decision, Decision::deny("")), theirs) {
+                (Decision::Allow { hidden, reason }, Decision::Allow { hidden: theirs, .. }) => {
+                    Decision::Allow { hidden: Arc::new(hidden.and(&theirs)), reason }
+                }
+                (denied @ Decision::Deny { .. }, _) => denied,
+                (_, Decision::Deny { .. }) => Decision::deny("you may not see it yourself"),
+            };
+        }
+        Ok(decisions)
+    }
+
+    /// A scope that admits rows which whoever looks may not see is a superset of what they are shown.
+    pub(super) async fn narrowed_scope(&self, scope: Scope, kind: Kind) -> Result<Scope, Error> {
+        let Some(Beside { asker, .. }) = &self.beside else { return Ok(scope) };
+        let theirs = Box::pin(asker.scope(kind)).await?;
+        if theirs.is_nothing() {
+            return Ok(Scope::nothing());
+        }
+        let exact = scope.exact && theirs.is_everything();
+        let searchable = match (&scope.searchable, &theirs.searchable) {
+            (Searchable::All, theirs) => theirs.clone(),
+            (ours, Searchable::All) => ours.clone(),
+            (Searchable::These(_), Searchable::These(names)) => known_only(scope.searchable.clone(), kind, names),
+        };
+        Ok(Scope { exact, searchable, ..scope })
+    }
+
+    /// The subject's own name as whoever looks may see it; the outer `None` where nobody does.
+    pub(super) async fn name_beside(&self) -> Result<Option<Option<String>>, Error> {
+        let (Some(Beside { asker, .. }), Some(user)) = (&self.beside, self.subject.user()) else { return Ok(None) };
+        let row = asker.users(&[user]).await?.into_iter().flatten().next();
+        let text = |which| row.as_ref().and_then(|row| row.text(which).shown().cloned().flatten());
+        Ok(Some(text(UserText::DisplayName).or_else(|| text(UserText::UserName))))
+    }
+
+    /// Whether whoever looks, if somebody does, sees that the subject holds a permission.
+    pub(super) fn shows_permission(&self, permission: &str) -> bool {
+        self.beside.as_ref().is_none_or(|beside| beside.permissions.contains(permission))
+    }
+
+    /// Whether somebody looks over the subject's shoulder.
+    pub(super) const fn is_watched(&self) -> bool {
+        self.beside.is_some()
+    }
+
+    /// The active users who may do something to an object, as far as the asker sees them, in the order of their ids. For whoever may
+    /// `policy.explain`; `None` where the asker does not see the object.
+    ///
+    /// Each user is asked about in turn, [`limits::WHO_USERS`] at most for one page.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::Invalid`] for an unknown action; those of policy and store.
+    pub async fn who_can(&self, action: &str, object: &Object, after: Option<Keyset>, rows: usize) -> Result<Option<WhoPage>, Error> {
+        self.require("policy.explain").await?;
+        super::permissions::kind_of(action)?;
+        if !self.sees(object).await? {
+            return Ok(None);
+        }
+        let window = Window { after, rows: limits::WHO_USERS, ..Window::default() };
+        let order = Order { by: UserSort::Id, ..Order::default() };
+        let ask = Ask { among: AmongUsers::All, filter: None, order, window };
+        let people = self.list_users(ask).await?.into_iter().next();
+        let Some(people) = people else { return Ok(Some(WhoPage { rows: Vec::new(), more: false, end: None, failed: 0 })) };
+        let mut page = WhoPage { rows: Vec::new(), more: people.more, end: people.scan_capped, failed: 0 };
+        let mut left = people.rows.len();
+        for (keyset, user) in people.rows {
+            left -= 1;
+            page.end = Some(keyset);
+            if user.status.shown().is_none_or(|status| *status == Status::Active) {
+                match self.decided_for(&user, action, object).await {
+                    Ok(Some(Decision::Allow { hidden, reason })) => {
+                        page.rows.push(WhoCan { user, reason: reason.to_string(), hidden: hidden.names().to_vec() });
+                    }
+                    Ok(_) => {}
+                    Err(Error::Policy(_)) => page.failed += 1,
+                    Err(error) => return Err(error),
+                }
+            }
+            if page.rows.len() == rows {
+                page.more |= left > 0;
+                break;
+            }
+        }
+        Ok(Some(page))
+    }
+
+    /// What the policy says of a user; `None` for somebody who is not active.
+    async fn decided_for(&self, user: &User, action: &str, object: &Object) -> Result<Option<Decision>, Error> {
+        let subject = Subject { actor: Actor::User(user.id), scopes: None, ..self.subject.clone() };
+        let other = match self.gate.open(subject, self.now).await {
+            Err(Error::Inactive) => return Ok(None),
+            other => Self { recorded: false, ..other? },
+        };
+        Ok(other.decide_object(action, object).await?.into_iter().next())
+    }
+
+    /// Whether the subject sees every row of an object.
+    pub(super) async fn sees(&self, object: &Object) -> Result<bool, Error> {
+        Ok(match object {
+            Object::Workspace => true,
+            Object::Users(ids) => !self.users(ids).await?.contains(&None),
+            Object::Groups(ids) => !self.groups(ids).await?.contains(&None),
+            Object::Roles(ids) => !self.roles(ids).await?.contains(&None),
+            Object::Memberships(ids) => !self.memberships(ids).await?.contains(&None),
+            Object::Grants(ids) => !self.grants(ids).await?.contains(&None),
+        })
+    }
+}

@@ -1,0 +1,34 @@
+-- What policies decided. `objects` is a JSON list of ids; where there is only one, `object_id` has it, too.
+create table decisions (
+  workspace_id uuid not null references workspaces (id),
+  number bigint not null,
+  at bigint not null,
+  actor text check (actor in ('user', 'service')),
+  actor_id uuid,
+  via text not null,
+  purpose text not null check (purpose in ('read', 'ask', 'write')),
+  action text not null,
+  kind text not null,
+  object_id uuid,
+  objects text not null,
+  row_count bigint not null,
+  outcome text not null check (outcome in ('allowed', 'denied', 'failed', 'missing')),
+  withheld text not null,
+  fields text not null,
+  reason text not null,
+  version_id uuid,
+  digest text,
+  facts text,
+  fuel bigint not null,
+  weight bigint not null,
+  primary key (workspace_id, number)
+);
+
+create index decisions_by_actor on decisions (workspace_id, actor_id, number);
+
+-- The number of the newest entry of each workspace.
+create table decision_logs (
+  workspace_id uuid not null references workspaces (id),
+  last bigint not null,
+  primary key (workspace_id)
+);

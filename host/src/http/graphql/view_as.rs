@@ -1,0 +1,60 @@
+//! The headers with which somebody looks at the directory as somebody else.
+
+use directory::{
+    access::Candidate,
+    ids::{PolicyId, UserId},
+};
+use poem::http::HeaderMap;
+
+use super::super::{Failure, code::Code};
+
+/// As whom.
+const USER: &str = "bailiwick-view-as";
+/// Under which module, or `standard`; by default under the active one.
+const POLICY: &str = "bailiwick-view-as-policy";
+/// Under which settings of that module.
+const SETTINGS: &str = "bailiwick-view-as-settings";
+/// Under which settings of `standard`.
+const STANDARD_SETTINGS: &str = "bailiwick-view-as-standard-settings";
+
+/// Whose eyes a query is answered for, and by which policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ViewAs {
+    pub(super) user: UserId,
+    pub(super) candidate: Candidate,
+}
+
+impl ViewAs {
+    /// What the headers ask for; `None` where they ask for nothing.
+    pub(super) fn read(headers: &HeaderMap) -> Result<Option<Self>, Failure> {
+        let user = one(headers, USER)?.map(|id| parse::<UserId>(USER, id)).transpose()?;
+        let module = one(headers, POLICY)?.map(|id| if id == "standard" { Ok(None) } else { parse::<PolicyId>(POLICY, id).map(Some) });
+        let text = |name| one(headers, name).map(|text| text.map(str::to_owned));
+        let candidate = Candidate { module: module.transpose()?, settings: text(SETTINGS)?, standard_settings: text(STANDARD_SETTINGS)? };
+        match user {
+            Some(user) => Ok(Some(Self { user, candidate })),
+            None if candidate.is_active() => Ok(None),
+            None => Err(refused(&format!("header `{USER}` is missing, without which the others mean nothing; name a user's id"))),
+        }
+    }
+}
+
+/// A header that is sent once.
+fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Failure> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => {
+            value.to_str().map(Some).map_err(|_| refused(&format!("header `{name}` has other than visible ASCII characters; remove them")))
+        }
+        (Some(_), Some(_)) => Err(refused(&format!("header `{name}` is sent twice; send it once"))),
+    }
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, Failure> {
+    text.parse().map_err(|error| Failure::new(Code::BAD_USER_INPUT, format!("header `{name}`: {error}")))
+}
+
+fn refused(why: &str) -> Failure {
+    Failure::new(Code::BAD_REQUEST, why.to_owned())
+}
