@@ -15,6 +15,12 @@ pub(crate) struct Outline {
     pub(crate) reasons: Vec<String>,
 }
 
+/// Whether bytes begin as a core module, which the server turns into a component.
+#[must_use]
+pub fn is_core_module(bytes: &[u8]) -> bool {
+    Parser::is_core_wasm(bytes)
+}
+
 /// Walks over the sections. The reason says why the bytes are not WebAssembly.
 pub(crate) fn outline(bytes: &[u8]) -> Result<Outline, String> {
     if bytes.is_empty() {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use directory::{
     contract::{Context, Failure, Manifest, Session, Verdicts},
-    register::{self, Kind, knows_field},
+    register::{Kind, knows_field},
 };
 
 use crate::{
     facts::{Facts, Subject},
     guest::quoted,
     module::Reasons,
+    sample::decided,
     session::GuestSession,
     validate::failed,
 };
@@ -47,11 +48,6 @@ pub(crate) async fn probe(session: &impl Fn() -> GuestSession, manifest: &Manife
         }
     }
     probe
-}
-
-fn decided(manifest: &Manifest, kind: Kind) -> Vec<String> {
-    let actions = kind.verbs().iter().map(|verb| format!("{}.{verb}", kind.name()));
-    actions.filter(|action| manifest.decides.iter().any(|pattern| register::covers(pattern, action))).collect()
 }
 
 /// Asks for the scope of a kind, on behalf of everybody.
