@@ -7,26 +7,11 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 readonly guests=(standard need-to-know rules house-rules)
-readonly target=wasm32-unknown-unknown
-readonly build=target/$target/release
-
-has_target() {
-  [[ -d "$(rustc --print target-libdir --target $target 2>/dev/null)" ]]
-}
+. ./cargo-wasm.bash
+readonly build=target/$wasm_target/release
 
 componentize() {
   cargo run --quiet --locked --package componentize -- "$@"
-}
-
-# Debian packages no rust-lld, so the linker is that of a rustup toolchain.
-debian_linker() {
-  local host
-  host=$(rustc -vV | sed -n 's/^host: //p')
-  echo "$(rustc --print sysroot)/lib/rustlib/$host/bin/rust-lld"
-}
-
-has_debian() {
-  [[ -x /usr/bin/cargo && -x /usr/bin/rustc && -d /usr/lib/rustlib/src/rust/library && -x "$(debian_linker)" ]]
 }
 
 # No path of the machine gets into a component. Of several prefixes that match, the last one counts.
@@ -42,28 +27,12 @@ remap() {
   echo "--remap-path-prefix=$library=/rust --remap-path-prefix=$(readlink -f $library)=/rust"
 }
 
-build_guests() {
-  local packages=("${guests[@]/#/--package=}") flags
-  flags=$(remap | xargs)
-  if has_target || timeout 60 rustup target add $target >/dev/null 2>&1; then
-    RUSTFLAGS=$flags cargo build --locked --release --target $target "${packages[@]}"
-  elif has_debian; then
-    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(debian_linker) \
-      RUSTFLAGS=$flags RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc \
-      /usr/bin/cargo build --locked --release --target $target -Zbuild-std=std,panic_abort "${packages[@]}"
-  else
-    echo "build.sh: no toolchain for $target: run 'rustup target add $target'," \
-      "or beside rustup install Debian's packages rustc-web, cargo-web and rust-web-src" >&2
-    exit 1
-  fi
-}
-
 if [[ ${1-} == --check ]]; then
   componentize check
   exit
 fi
 
-build_guests
+cargo_wasm "$(remap | xargs)" "${guests[@]/#/--package=}"
 mkdir -p dist
 for guest in "${guests[@]}"; do
   componentize component "$build/${guest//-/_}.wasm" "dist/$guest.wasm"
