@@ -1,5 +1,8 @@
 //! `bailiwick policy`.
 
+mod new;
+mod templates;
+
 use directory::{
     ids::{PolicyVersionId, WorkspaceId},
     store::Store,
@@ -9,9 +12,10 @@ use jiff::Timestamp as Instant;
 use super::{open, print};
 use crate::{clock::Clock, config::Config, ids::Ids, wiring};
 
-/// Look at a workspace's policies, and break the glass
+/// Write policies, look at those of a workspace, and break the glass
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
+    New(new::New),
     List(List),
     Rollback(Rollback),
 }
@@ -51,21 +55,27 @@ pub(super) struct Rollback {
 }
 
 pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    let database = open::database(config).await?;
-    let store = database.store();
     match command {
+        Command::New(new) => new::run(new),
         Command::List(List { workspace }) => {
+            let database = open::database(config).await?;
+            let store = database.store();
             let workspace = open::workspace(store.as_ref(), &workspace).await?.id;
             list(store.as_ref(), workspace).await?;
+            database.close().await;
+            Ok(())
         }
-        Command::Rollback(Rollback { workspace, to }) => {
-            let workspace = open::workspace(store.as_ref(), &workspace).await?.id;
-            let gate = wiring::gate(config, &database, None)?;
-            let (now, mut ids) = (Clock::system().now(), Ids::random(Clock::system()));
-            let active = gate.force_roll_back(&open::operator(), workspace, to, now, &mut ids).await?;
-            print(&format!("active: {active}"));
-        }
+        Command::Rollback(rollback) => roll_back(rollback, config).await,
     }
+}
+
+async fn roll_back(Rollback { workspace, to }: Rollback, config: &Config) -> anyhow::Result<()> {
+    let database = open::database(config).await?;
+    let workspace = open::workspace(database.store().as_ref(), &workspace).await?.id;
+    let gate = wiring::gate(config, &database, None)?;
+    let (now, mut ids) = (Clock::system().now(), Ids::random(Clock::system()));
+    let active = gate.force_roll_back(&open::operator(), workspace, to, now, &mut ids).await?;
+    print(&format!("active: {active}"));
     database.close().await;
     Ok(())
 }
