@@ -9,7 +9,7 @@ use std::{
 use directory::{
     Error,
     access::{Gate, LogSettings},
-    contract::{Digest, Module},
+    contract::{Digest, Engine, Module},
     store::Store,
 };
 use sha2::{Digest as _, Sha256};
@@ -118,6 +118,21 @@ impl Database {
 /// # Errors
 /// [`Error::Store`] says what the system refuses.
 pub fn gate(config: &Config, database: &Database, secret: Option<&Secret>) -> Result<Arc<Gate>, Error> {
+    let sandbox = Arc::new(sandbox(config, secret)?);
+    // So that a caller is told, and an administrator can break the glass, before the request's own time is over.
+    let patience = Duration::from_millis(config.limits.request_ms / 2);
+    Ok(Arc::new(Gate::new(database.store(), sandbox, standard()).with_patience(patience).with_log(log_settings(config))))
+}
+
+/// The sandbox of the gate by itself, for tools that look at modules on somebody's own machine. Keeps no code on disk.
+///
+/// # Errors
+/// As [`gate`].
+pub fn engine(config: &Config) -> Result<Arc<dyn Engine>, Error> {
+    Ok(Arc::new(sandbox(config, None)?))
+}
+
+fn sandbox(config: &Config, secret: Option<&Secret>) -> Result<policy::Sandbox, Error> {
     let defaults = policy::SandboxConfig::default();
     let memory = usize::try_from(config.policy.memory_mib.saturating_mul(MIB)).unwrap_or(usize::MAX);
     let sandbox = policy::SandboxConfig {
@@ -132,10 +147,7 @@ pub fn gate(config: &Config, database: &Database, secret: Option<&Secret>) -> Re
         }),
         ..defaults
     };
-    let sandbox = policy::Sandbox::new(&sandbox).map_err(|error| Error::Store(error.to_string()))?;
-    // So that a caller is told, and an administrator can break the glass, before the request's own time is over.
-    let patience = Duration::from_millis(config.limits.request_ms / 2);
-    Ok(Arc::new(Gate::new(database.store(), Arc::new(sandbox), standard()).with_patience(patience).with_log(log_settings(config))))
+    policy::Sandbox::new(&sandbox).map_err(|error| Error::Store(error.to_string()))
 }
 
 /// How much of what policies decide is recorded.
@@ -163,7 +175,7 @@ fn compiling(config: &Config, memory_bytes: usize, module_bytes: usize) -> polic
     }
 }
 
-pub use policy::{CompilingBounds, compile_module};
+pub use policy::{CompilingBounds, Sample, compile_module, is_core_module, limits::ROW_FUEL, samples};
 
 /// What the server's handlers share.
 #[must_use]

@@ -1,5 +1,7 @@
 //! `bailiwick policy`.
 
+mod bench;
+mod check;
 mod new;
 mod templates;
 
@@ -16,6 +18,8 @@ use crate::{clock::Clock, config::Config, ids::Ids, wiring};
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     New(new::New),
+    Check(check::Check),
+    Bench(bench::Bench),
     List(List),
     Rollback(Rollback),
 }
@@ -57,6 +61,8 @@ pub(super) struct Rollback {
 pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
     match command {
         Command::New(new) => new::run(new),
+        Command::Check(check) => check::run(check, config).await,
+        Command::Bench(bench) => bench::run(bench, config).await,
         Command::List(List { workspace }) => {
             let database = open::database(config).await?;
             let store = database.store();

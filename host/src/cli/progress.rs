@@ -11,6 +11,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Time between two lines where there is no terminal.
 const EVERY: Duration = Duration::from_secs(2);
+/// Time between two pictures of a line that moves by itself.
+const TICK: Duration = Duration::from_millis(100);
 /// Time before which a rate says nothing.
 const RATED_AFTER: Duration = Duration::from_millis(500);
 
@@ -79,8 +81,33 @@ fn line(label: &str, done: u64, took: Duration) -> String {
     }
 }
 
+/// Says what is waited for, until it is dropped.
+pub(super) struct Waiting(Option<ProgressBar>);
+
+impl Waiting {
+    /// A line that shows that time passes, on a terminal; elsewhere one that says what is being done.
+    pub(super) fn begin(what: &str) -> Self {
+        if !std::io::stderr().is_terminal() {
+            let _gone = writeln!(std::io::stderr(), "{what}");
+            return Self(None);
+        }
+        let style = ProgressStyle::with_template("{spinner} {msg}: {elapsed}").unwrap_or_else(|_| style());
+        let bar = ProgressBar::new_spinner().with_style(style).with_message(what.to_owned());
+        bar.enable_steady_tick(TICK);
+        Self(Some(bar))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 2);
     for (index, digit) in digits.chars().enumerate() {
