@@ -11,6 +11,7 @@
 )]
 
 mod arrows;
+mod authors;
 mod costs;
 mod coverage;
 mod crash;

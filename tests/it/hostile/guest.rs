@@ -7,7 +7,7 @@ use wit_parser::Resolve;
 use super::image::{BASE, Image};
 
 /// The contract.
-pub(super) const WIT: &str = include_str!("../../../wit/policy.wit");
+pub(crate) const WIT: &str = include_str!("../../../wit/policy.wit");
 
 /// Where the guest keeps the record that `check` answers with.
 const ANSWER: u32 = 16;
@@ -69,7 +69,7 @@ impl Guest {
     }
 
     /// The guest whose `part` does `body` instead.
-    pub(super) fn with(mut self, part: Part, body: &str) -> Self {
+    pub(crate) fn with(mut self, part: Part, body: &str) -> Self {
         *self.part(part) = body.into();
         self
     }
@@ -91,7 +91,7 @@ impl Guest {
     }
 
     /// The guest with further fields in its module.
-    pub(super) fn and(mut self, further: &str) -> Self {
+    pub(crate) fn and(mut self, further: &str) -> Self {
         self.further.push_str(further);
         self
     }
@@ -118,7 +118,7 @@ impl Guest {
     }
 
     /// The core module as wit-bindgen would leave it.
-    pub(super) fn module(&self) -> Vec<u8> {
+    pub(crate) fn module(&self) -> Vec<u8> {
         let mut resolve = Resolve::default();
         let package = resolve.push_source("policy.wit", &self.wit).unwrap();
         let world = resolve.select_world(&[package], Some("policy")).unwrap();
@@ -206,7 +206,7 @@ pub(super) fn term(name: &str, groups: &[u32]) -> Term {
 }
 
 /// The body that loads how many rows were asked about.
-pub(super) fn rows_len() -> String {
+pub(crate) fn rows_len() -> String {
     format!("(i32.load offset={ROWS_LEN} (local.get $arguments))")
 }
 
