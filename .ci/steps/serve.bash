@@ -1,4 +1,5 @@
-# To be sourced. `serve` starts the demo on a free port in a folder of its own, and sets GRAPHQL_URL and TOKEN (an administrator's).
+# To be sourced. `serve` starts the demo on a free port in a folder of its own, and sets GRAPHQL_URL, TOKEN (an administrator's) and DEMO
+# (the file in that folder which has the line that the demo printed).
 # Server and folder go when the shell that called it ends.
 serve() {
   local folder
@@ -9,6 +10,7 @@ serve() {
   trap "kill $! 2>/dev/null || true; wait $! 2>/dev/null || true; rm -rf '$folder'" EXIT
   for _ in $(seq 600); do
     if [[ -s $folder/line ]]; then
+      DEMO=$folder/line
       GRAPHQL_URL=$(node -p 'JSON.parse(fs.readFileSync(0)).graphql' <"$folder/line")
       TOKEN=$(node -p '
         const people = JSON.parse(fs.readFileSync(0)).workspaces[0].people;

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# A new policy of each language is built and tested through the language's own packages; a server takes, runs and rolls back each.
+set -euo pipefail
+
+. .ci/steps/serve.bash
+. policy-wasm/cargo-wasm.bash
+serve
+readonly root=$PWD policies=${DEMO%/*}/policies
+PATH=$root/target/debug:$PATH
+mkdir "$policies"
+
+# Makes a policy and does what stands in its README first, as it stands there; says what came of it if it fails.
+follow() {
+  local language=$1 folder=$policies/$1
+  bailiwick policy new --language "$language" "ci-$language" --folder "$folder"
+  awk '/^```sh$/ { on = 1; next } /^```$/ && on { exit } on' "$folder/README.md" >"$policies/$language.sh"
+  (cd "$folder" && bash -euxo pipefail "../$language.sh") >"$policies/$language.log" 2>&1 || {
+    cat "$policies/$language.log" >&2
+    return 1
+  }
+  tail -n 20 "$policies/$language.log"
+}
+
+# The same for Rust, with whichever toolchain has the target, on what the step `guests` has compiled.
+follow_rust() (
+  bailiwick policy new --language rust ci-rust --folder "$policies/rust"
+  cd "$policies/rust"
+  export CARGO_TARGET_DIR=$root/policy-wasm/target
+  cargo fmt --check
+  cargo test --locked --quiet
+  cargo_wasm ''
+  cp "$CARGO_TARGET_DIR/$wasm_target/release/ci_rust.wasm" policy.wasm
+  bailiwick policy check policy.wasm
+)
+
+live() {
+  echo "$1:"
+  node tests/authors/life.mjs "$DEMO" "$policies/$1/policy.wasm"
+}
+
+# Both take one core for a minute, most of it the compiler of the debug build; then the server's compiler does, one after the other.
+follow js &
+js=$!
+follow python
+wait $js
+{ live js && live python; } &
+lives=$!
+follow_rust
+wait $lives
+live rust
