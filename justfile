@@ -35,6 +35,10 @@ schema:
 audit:
     .ci/run audit
 
+# A new policy of each language, through its own packages and in a running server
+authors:
+    .ci/run authors
+
 # Everything that continuous integration runs
 ci:
     .ci/run
