@@ -12,7 +12,7 @@ use std::{
 use directory::{
     decisions::{DecisionFilter, DecisionOrder, DecisionSpan, Outcome, Purpose},
     model::Timestamp,
-    store::{Sight, Store as _},
+    store::{Sight, Store as _, Urn},
 };
 use rand::{SeedableRng as _, rngs::SmallRng};
 use serde_json::{Value as Json, json};
@@ -281,6 +281,9 @@ async fn read_everything(store: &storage::Database, world: &World) {
     let _ = snapshot.role_facts(&roles).await.unwrap();
     let _ = snapshot.groups_by_key(&["g-0".to_owned(), "nul\0".to_owned()]).await.unwrap();
     let _ = snapshot.roles_by_key(&["member".to_owned()]).await.unwrap();
+    for urn in [Urn::ActiveUsers, Urn::Users, Urn::Groups, Urn::Roles, Urn::Memberships, Urn::Grants] {
+        let _ = snapshot.drawn(urn, 7, 10).await.unwrap();
+    }
     let _ = snapshot.workspace().await.unwrap();
     let some = Uuid::from_u128(1);
     let filter = DecisionFilter {

@@ -262,6 +262,23 @@ pub struct RoleFact {
     pub permissions: Vec<String>,
 }
 
+/// What ids are drawn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Urn {
+    /// The users who are active.
+    ActiveUsers,
+    /// All users.
+    Users,
+    /// All groups.
+    Groups,
+    /// All roles.
+    Roles,
+    /// All memberships.
+    Memberships,
+    /// All grants.
+    Grants,
+}
+
 /// A consistent, read-only view of one workspace. Rows come in no particular order unless said.
 #[async_trait]
 pub trait Snapshot: Send {
@@ -338,6 +355,10 @@ pub trait Snapshot: Send {
     async fn binned(&mut self, deletion: &Deletion) -> Result<Sealed<Binned>, Error>;
     /// What was done under an idempotency key: the SHA-256 of the request, and the ids that answer it.
     async fn request(&mut self, subject: Uuid, key: &str) -> Result<Option<(Digest, Vec<Uuid>)>, Error>;
+
+    /// So many ids, in the order of their last eight bytes, which are random, from `start` on and round: drawn by chance, and the same
+    /// for the same start.
+    async fn drawn(&mut self, from: Urn, start: u64, rows: usize) -> Result<Sealed<Vec<Uuid>>, Error>;
 
     /// A list of users: rows by parent, each parent's in its order.
     async fn list_users(&mut self, list: &UserList) -> Result<Vec<Listed<User>>, Error>;

@@ -14,6 +14,7 @@ mod bin;
 mod cond;
 mod database;
 mod decisions;
+mod draw;
 mod error;
 mod exec;
 mod facts;

@@ -19,13 +19,13 @@ use directory::{
         Attribute, Binned, BinnedUser, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, Timestamp, Token,
         User, Workspace,
     },
-    store::{GrantList, GroupFact, GroupList, Listed, MembershipList, RoleFact, RoleList, Snapshot, SubjectFacts, UserList},
+    store::{GrantList, GroupFact, GroupList, Listed, MembershipList, RoleFact, RoleList, Snapshot, SubjectFacts, Urn, UserList},
 };
 
 use uuid::Uuid;
 
 use crate::{
-    Database, bin, decisions,
+    Database, bin, decisions, draw,
     error::failed,
     exec::{Row, Tx},
     facts, limits, list, lookup, policy,
@@ -225,6 +225,10 @@ impl Snapshot for View {
 
     async fn request(&mut self, subject: Uuid, key: &str) -> Result<Option<(Digest, Vec<Uuid>)>, Error> {
         bin::request(self, subject, key).await
+    }
+
+    async fn drawn(&mut self, from: Urn, start: u64, rows: usize) -> Result<Sealed<Vec<Uuid>>, Error> {
+        draw::ids(self, from, start, rows).await
     }
 
     async fn list_users(&mut self, list: &UserList) -> Result<Vec<Listed<User>>, Error> {
