@@ -4,8 +4,8 @@
 //! one sandbox. Interfaces read through its methods, which decide whole lists at a time, and have no other source of data.
 //! To add a read: list or load sealed rows, pass them through `decide`, and return what became visible.
 
-mod beside;
 mod bin;
+mod compare;
 mod decide;
 mod explain;
 mod facts;
@@ -18,6 +18,7 @@ mod resource;
 mod sealed;
 mod subject;
 mod tree;
+mod view_as;
 mod write;
 
 use std::{
@@ -31,8 +32,11 @@ use std::{
 
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
-pub use beside::{Candidate, WhoCan, WhoPage};
 pub use bin::{BinEntry, BinObject, BinPage};
+pub use compare::{
+    Candidate, CandidateModule, Compare, ComparePairs, ComparePosition, ComparedAction, ComparedField, ComparisonChange, ComparisonExample,
+    ComparisonFailure, ComparisonSide, ObjectId, PolicyComparison,
+};
 pub use explain::{ExplainedCall, Explanation, ShownFact};
 pub use list::{Ask, Count, GrantAsk, GroupAsk, MembershipAsk, Page, RoleAsk, UserAsk};
 pub use log::LogSettings;
@@ -42,6 +46,7 @@ pub use policies::{Activation, ActivePolicy, Upload};
 pub use sealed::{Sealed, Visible, Warrant};
 pub use subject::{Actor, Caller, Rejection, Subject, authenticate};
 pub use tree::{GroupTree, TreeNode};
+pub use view_as::{WhoCan, WhoPage};
 pub use write::{
     AddGrants, AddMembers, AddUsers, Command, CreateGroup, CreateRole, CreateToken, DefineAttribute, DeleteGroup, DeleteRole, Done,
     GrantDraft, Member, MoveGroup, MovePreview, OnboardPartner, RemoveAttribute, RemoveGrants, RemoveMembers, RemoveUsers, ReplaceGrants,
@@ -181,14 +186,14 @@ impl Gate {
             epoch,
             version,
             context,
-            snapshot: AsyncMutex::new(snapshot),
+            snapshot: Arc::new(AsyncMutex::new(snapshot)),
             decider: AsyncMutex::new(decider),
             scopes: Scopes::default(),
             defects: AtomicU64::new(0),
             workspace: OnceCell::new(),
             journal: Mutex::default(),
             recorded: version_is_active,
-            beside: None,
+            watcher: None,
             witnesses: Mutex::default(),
         })
     }
@@ -215,19 +220,22 @@ impl Gate {
         epoch: Epoch,
         snapshot: &mut dyn Snapshot,
     ) -> Result<Arc<SubjectContext>, Error> {
-        let key = (subject.workspace, user);
-        if let Some((of, context)) = locked(&self.subjects).get(&key)
-            && *of == epoch
-        {
-            return Ok(context.clone());
+        if let Some(context) = self.known_subject(subject.workspace, user, epoch) {
+            return Ok(context);
         }
         let context = Arc::new(SubjectContext::read(user, snapshot).await?);
         let mut subjects = locked(&self.subjects);
         if subjects.len() >= CACHED_SUBJECTS {
             subjects.clear();
         }
-        subjects.insert(key, (epoch, context.clone()));
+        subjects.insert((subject.workspace, user), (epoch, context.clone()));
         Ok(context)
+    }
+
+    /// The facts of a subject, if they were kept and still hold.
+    fn known_subject(&self, workspace: WorkspaceId, user: UserId, epoch: Epoch) -> Option<Arc<SubjectContext>> {
+        let subjects = locked(&self.subjects);
+        subjects.get(&(workspace, user)).filter(|(of, _)| *of == epoch).map(|(_, context)| context.clone())
     }
 
     async fn load_all_active(&self) -> Result<(), Error> {
@@ -281,7 +289,8 @@ pub struct Directory {
     epoch: Epoch,
     version: Arc<PolicyVersion>,
     context: Arc<SubjectContext>,
-    snapshot: AsyncMutex<Box<dyn Snapshot>>,
+    /// Shared with those who look at the same moment as somebody else.
+    snapshot: Arc<AsyncMutex<Box<dyn Snapshot>>>,
     decider: AsyncMutex<Decider>,
     scopes: Scopes,
     defects: AtomicU64,
@@ -291,7 +300,7 @@ pub struct Directory {
     /// Whether decisions are recorded.
     recorded: bool,
     /// Who looks over the subject's shoulder, if somebody does.
-    beside: Option<beside::Beside>,
+    watcher: Option<view_as::Watcher>,
     /// What the policy was shown, where somebody wants to know.
     witnesses: Mutex<Option<Vec<explain::Witness>>>,
 }
@@ -352,6 +361,45 @@ impl Directory {
             Ok::<_, Error>(self.open(vec![row]).await?.into_iter().next().flatten())
         };
         Ok(self.workspace.get_or_try_init(read).await?.as_ref())
+    }
+
+    /// What policies are shown of a user as their subject.
+    ///
+    /// It is not kept: whoever looks as thousands must not push out the facts of those who are at work.
+    async fn facts_of(&self, user: UserId) -> Result<Arc<SubjectContext>, Error> {
+        match self.gate.known_subject(self.subject.workspace, user, self.epoch) {
+            Some(context) => Ok(context),
+            None => SubjectContext::read(user, self.snapshot.lock().await.as_mut()).await.map(Arc::new),
+        }
+    }
+
+    /// The directory as another user, of whom these are the facts, would see it under `version`: at the very moment that this one looks at.
+    ///
+    /// # Errors
+    /// [`Error::Inactive`] for somebody who is not active.
+    async fn beside(&self, user: UserId, context: Arc<SubjectContext>, version: &Arc<PolicyVersion>) -> Result<Self, Error> {
+        if !context.facts.active {
+            return Err(Error::Inactive);
+        }
+        let subject = Subject { actor: Actor::User(user), scopes: None, expires_at: None, ..self.subject.clone() };
+        let decider = Decider::new(&self.gate, &subject, version).await;
+        Ok(Self {
+            gate: self.gate.clone(),
+            subject,
+            now: self.now,
+            epoch: self.epoch,
+            version: version.clone(),
+            context,
+            snapshot: self.snapshot.clone(),
+            decider: AsyncMutex::new(decider),
+            scopes: Scopes::default(),
+            defects: AtomicU64::new(0),
+            workspace: OnceCell::new(),
+            journal: Mutex::default(),
+            recorded: false,
+            watcher: None,
+            witnesses: Mutex::default(),
+        })
     }
 
     /// Records a row that the policy answered inconsistently; it stays hidden.

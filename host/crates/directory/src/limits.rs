@@ -72,5 +72,17 @@ pub const WRITE_ATTEMPTS: usize = 12;
 pub const CODE_CHARS: u32 = 64;
 /// Tokens that a workspace may have that are neither revoked nor expired.
 pub const TOKENS: usize = 1_000;
+/// Users and objects, each, that one comparison of policies may name.
+pub const COMPARE_NAMED: usize = 100;
+/// Subjects, and rows of each kind, that one comparison of policies may sample.
+pub const COMPARE_SAMPLE: usize = 500;
+/// Pairs of a subject and a row that one piece of a comparison looks at.
+pub const COMPARE_PAIRS: usize = 100_000;
+/// Examples of one change of one action in one piece of a comparison.
+pub const COMPARE_EXAMPLES: usize = 50;
+/// Milliseconds after which a piece of a comparison begins with no further subject.
+pub const COMPARE_MS: u64 = 2_000;
+/// Subjects that a comparison finds at once.
+pub const COMPARE_SUBJECTS: usize = 100;
 /// Places that are asked about where an action is asked of the workspace as a whole.
 pub const PLACES: usize = 100;

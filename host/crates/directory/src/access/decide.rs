@@ -60,7 +60,7 @@ impl Decision {
 }
 
 /// The columns that a module asked for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Needs(HashSet<String>);
 
 impl Needs {

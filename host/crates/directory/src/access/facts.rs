@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::{Actor, Directory, Sealed, decide::Needs};
@@ -174,6 +175,8 @@ pub(super) enum Facts<'a> {
     None(Kind),
     /// These rows.
     Rows(RowSet<'a>),
+    /// These rows, about which several subjects are asked.
+    Shared(RowSet<'a>, &'a SharedFacts),
     /// These rows, some of which are not there.
     Imagined(RowSet<'a>, &'a Planned),
     /// This write of rows of this kind.
@@ -190,6 +193,28 @@ impl Facts<'_> {
         };
         ids.resize(len, None);
         ids
+    }
+}
+
+/// The facts about rows that are put to policies again and again, for one subject after the other: read once for each set of needs,
+/// so that no call is shown more than it would be if it were the only one.
+#[derive(Default)]
+pub(super) struct SharedFacts(Mutex<Vec<(Needs, Arc<Loaded>)>>);
+
+impl SharedFacts {
+    /// The facts that `load` reads, read by the first who has these needs.
+    async fn loaded<F: Future<Output = Result<Loaded, Error>>>(
+        &self,
+        needs: &Needs,
+        load: impl FnOnce() -> F,
+    ) -> Result<Arc<Loaded>, Error> {
+        let mut known = self.0.lock().await;
+        if let Some((_, loaded)) = known.iter().find(|(of, _)| of == needs) {
+            return Ok(loaded.clone());
+        }
+        let loaded = Arc::new(load().await?);
+        known.push((needs.clone(), loaded.clone()));
+        Ok(loaded)
     }
 }
 
@@ -213,18 +238,22 @@ impl Directory {
         let nothing = Planned::default();
         let (sets, planned) = match facts {
             Facts::None(_) => (Vec::new(), &nothing),
-            Facts::Rows(rows) => (vec![*rows], &nothing),
+            Facts::Rows(rows) | Facts::Shared(rows, _) => (vec![*rows], &nothing),
             Facts::Imagined(rows, planned) => (vec![*rows], *planned),
             Facts::Deed(_, deed) => (deed.sets(), deed.planned),
         };
-        let loaded = self.load_facts(&sets, needs, planned).await?;
+        let loaded = match facts {
+            Facts::Shared(_, shared) => shared.loaded(needs, || self.load_facts(&sets, needs, planned)).await?,
+            _ => Arc::new(self.load_facts(&sets, needs, planned).await?),
+        };
         let groups = GroupTable::new(self.context.facts.manages_top, self.context.groups.iter().chain(&loaded.chains));
         let roles = RoleTable::new(self.context.roles.iter().chain(&loaded.role_facts));
-        let columns = Columns { me: self.subject.user(), mine: &self.context, needs, groups: &groups, roles: &roles, loaded: &loaded };
+        let columns =
+            Columns { me: self.subject.user(), mine: &self.context, needs, groups: &groups, roles: &roles, loaded: loaded.as_ref() };
         let bare = |kind: Kind, len: usize| Rows { kind: kind.name().to_owned(), len: length(len), ..Rows::default() };
         let (rows, change) = match facts {
             Facts::None(kind) => (bare(*kind, 0), None),
-            Facts::Rows(rows) | Facts::Imagined(rows, _) => (columns.of(*rows), None),
+            Facts::Rows(rows) | Facts::Shared(rows, _) | Facts::Imagined(rows, _) => (columns.of(*rows), None),
             Facts::Deed(kind, deed) => {
                 let len = deed.rows.or(deed.after).map_or(1, |rows| rows.len());
                 let party = |(name, rows): &(&str, RowSet<'_>)| Party { name: (*name).to_owned(), rows: columns.of(*rows) };

@@ -21,7 +21,7 @@ use crate::{
     scope::{GroupTest, RoleTest, Scope, Searchable, Term, Test, UserTest},
     store::{AmongGrants, AmongGroups, AmongMemberships, AmongRoles, AmongUsers, List, Listed, Sight},
 };
-use kinds::Listable;
+pub(super) use kinds::Listable;
 
 /// What a caller asks of a list: which one, its own condition, order and window.
 #[derive(Clone, Debug)]

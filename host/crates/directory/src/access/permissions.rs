@@ -153,7 +153,7 @@ impl Directory {
     /// Those of the store.
     pub async fn own_name(&self) -> Result<Option<String>, Error> {
         let Some(user) = self.subject.user() else { return Ok(None) };
-        if let Some(name) = self.name_beside().await? {
+        if let Some(name) = self.watched_name().await? {
             return Ok(name);
         }
         let rows = self.snapshot.lock().await.users_by_id(&[user]).await?;

@@ -111,20 +111,31 @@ impl Directory {
         if activation.expected != self.version.id {
             return Err(Error::Stale(format!("the active policy version, now {},", self.version.id)));
         }
-        let keep = activation.module == self.version.module;
-        let settings = activation.settings.unwrap_or_else(|| if keep { self.version.settings.clone() } else { String::new() });
-        let version = NewPolicyVersion {
-            id: PolicyVersionId(ids.next_id()),
-            module: activation.module,
-            settings,
+        let id = PolicyVersionId(ids.next_id());
+        let version = self.proposed(id, activation.module, activation.settings, activation.standard_settings);
+        self.activate(NewPolicyVersion { note: activation.note, ..version }).await
+    }
+
+    /// What would be activated: settings that are left out stay, those of another module are its defaults.
+    pub(super) fn proposed(
+        &self,
+        id: PolicyVersionId,
+        module: Option<PolicyId>,
+        settings: Option<String>,
+        standard_settings: Option<String>,
+    ) -> NewPolicyVersion {
+        let keep = module == self.version.module;
+        NewPolicyVersion {
+            id,
+            module,
+            settings: settings.unwrap_or_else(|| if keep { self.version.settings.clone() } else { String::new() }),
             standard: self.gate.standard.digest,
-            standard_settings: activation.standard_settings.unwrap_or_else(|| self.version.standard_settings.clone()),
+            standard_settings: standard_settings.unwrap_or_else(|| self.version.standard_settings.clone()),
             activated_by: self.subject.user(),
             activated_at: self.now,
             repeats: None,
-            note: activation.note,
-        };
-        self.activate(version).await
+            note: None,
+        }
     }
 
     /// Activates an earlier version again, settings and all; without `to`, the one before the active one.

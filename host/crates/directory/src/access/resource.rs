@@ -77,14 +77,18 @@ impl Hidden {
         self.names.iter().any(|name| name == field)
     }
 
-    /// The first of these fields that may not be set; attributes are named `attributes.NAME`.
-    pub(super) fn first_of<'a>(&self, fields: &'a [String]) -> Option<&'a str> {
-        let hidden = |field: &str| match (field.strip_prefix("attributes."), &self.known_attributes) {
+    /// Whether a field is taken away; attributes are named `attributes.NAME`.
+    pub(super) fn takes(&self, field: &str) -> bool {
+        match (field.strip_prefix("attributes."), &self.known_attributes) {
             (Some(name), Some(known)) => !known.iter().any(|known| known == name) || self.hides(field),
             (Some(_), None) => self.hides("attributes.*") || self.hides(field),
             (None, _) => self.hides(field),
-        };
-        fields.iter().map(String::as_str).find(|field| hidden(field))
+        }
+    }
+
+    /// The first of these fields that may not be set.
+    pub(super) fn first_of<'a>(&self, fields: &'a [String]) -> Option<&'a str> {
+        fields.iter().map(String::as_str).find(|field| self.takes(field))
     }
 
     fn field<T>(&self, name: &str, field: &mut Field<T>) {

@@ -6,42 +6,23 @@
 use std::{collections::HashSet, sync::Arc};
 
 use super::{
-    Actor, Ask, Directory, Object, Subject, Visible,
+    Actor, Ask, Candidate, Directory, Object, Subject, Visible,
     decide::{Decision, known_only},
     log::Pick,
 };
 use crate::{
     Error,
-    ids::{PolicyId, UserId},
+    ids::UserId,
     limits,
-    model::{PolicyVersion, Status, User, UserText},
+    model::{Status, User, UserText},
     query::{Keyset, Order, UserSort, Window},
     register::Kind,
     scope::{Scope, Searchable},
     store::AmongUsers,
 };
 
-/// What is to decide instead of the active version.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Candidate {
-    /// The module; `Some(None)` for `standard` alone, `None` for the active one.
-    pub module: Option<Option<PolicyId>>,
-    /// The module's settings; `None` keeps the active ones where the module stays the same, else the module's defaults.
-    pub settings: Option<String>,
-    /// The settings of `standard`; `None` keeps the active ones.
-    pub standard_settings: Option<String>,
-}
-
-impl Candidate {
-    /// Whether it changes anything.
-    #[must_use]
-    pub fn is_active(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// Who looks over the subject's shoulder.
-pub(super) struct Beside {
+pub(super) struct Watcher {
     /// The directory as they see it.
     asker: Arc<Directory>,
     /// Of the subject's permissions those that they see it hold.
@@ -85,10 +66,10 @@ impl Directory {
         let other = if candidate.is_active() {
             self.gate.open(subject, self.now).await?
         } else {
-            let version = self.version_of(candidate).await?;
+            let version = self.candidate_version(candidate).await?;
             self.under(&subject, &version).await?
         };
-        Ok(Self { beside: Some(Beside { asker: self.clone(), permissions }), recorded: false, ..other })
+        Ok(Self { watcher: Some(Watcher { asker: self.clone(), permissions }), recorded: false, ..other })
     }
 
     /// The directory as another user of the workspace would see it, to ask what the policy says. What it reads is not for the asker's eyes.
@@ -109,27 +90,6 @@ impl Directory {
         Ok(Subject { actor: Actor::User(user), scopes: None, ..self.subject.clone() })
     }
 
-    /// A candidate as a version.
-    async fn version_of(&self, candidate: &Candidate) -> Result<PolicyVersion, Error> {
-        let module = candidate.module.unwrap_or(self.version.module);
-        let keep = module == self.version.module;
-        let settings = candidate.settings.clone();
-        let version = crate::store::NewPolicyVersion {
-            id: self.version.id,
-            module,
-            settings: settings.unwrap_or_else(|| if keep { self.version.settings.clone() } else { String::new() }),
-            standard: self.gate.standard.digest,
-            standard_settings: candidate.standard_settings.clone().unwrap_or_else(|| self.version.standard_settings.clone()),
-            activated_by: None,
-            activated_at: self.now,
-            repeats: None,
-            note: None,
-        };
-        let version = self.candidate(&version).await?;
-        self.gate.check_settings(self.subject.workspace, &version).await?;
-        Ok(version)
-    }
-
     /// What whoever looks over the subject's shoulder may not see is denied and withheld, too.
     pub(super) async fn narrowed(
         &self,
@@ -137,7 +97,7 @@ impl Directory {
         (action, kind): (&str, Kind),
         facts: &super::facts::Facts<'_>,
     ) -> Result<Vec<Decision>, Error> {
-        let Some(Beside { asker, .. }) = &self.beside else { return Ok(decisions) };
+        let Some(Watcher { asker, .. }) = &self.watcher else { return Ok(decisions) };
         let theirs = Box::pin(asker.answers(action, kind, facts, (Pick::None, decisions.len()))).await?.0;
         for (decision, theirs) in decisions.iter_mut().zip(theirs) {
             *decision = match (std::mem::replace(decision, Decision::deny("")), theirs) {
@@ -153,7 +113,7 @@ impl Directory {
 
     /// A scope that admits rows which whoever looks may not see is a superset of what they are shown.
     pub(super) async fn narrowed_scope(&self, scope: Scope, kind: Kind) -> Result<Scope, Error> {
-        let Some(Beside { asker, .. }) = &self.beside else { return Ok(scope) };
+        let Some(Watcher { asker, .. }) = &self.watcher else { return Ok(scope) };
         let theirs = Box::pin(asker.scope(kind)).await?;
         if theirs.is_nothing() {
             return Ok(Scope::nothing());
@@ -168,8 +128,8 @@ impl Directory {
     }
 
     /// The subject's own name as whoever looks may see it; the outer `None` where nobody does.
-    pub(super) async fn name_beside(&self) -> Result<Option<Option<String>>, Error> {
-        let (Some(Beside { asker, .. }), Some(user)) = (&self.beside, self.subject.user()) else { return Ok(None) };
+    pub(super) async fn watched_name(&self) -> Result<Option<Option<String>>, Error> {
+        let (Some(Watcher { asker, .. }), Some(user)) = (&self.watcher, self.subject.user()) else { return Ok(None) };
         let row = asker.users(&[user]).await?.into_iter().flatten().next();
         let text = |which| row.as_ref().and_then(|row| row.text(which).shown().cloned().flatten());
         Ok(Some(text(UserText::DisplayName).or_else(|| text(UserText::UserName))))
@@ -177,12 +137,12 @@ impl Directory {
 
     /// Whether whoever looks, if somebody does, sees that the subject holds a permission.
     pub(super) fn shows_permission(&self, permission: &str) -> bool {
-        self.beside.as_ref().is_none_or(|beside| beside.permissions.contains(permission))
+        self.watcher.as_ref().is_none_or(|watcher| watcher.permissions.contains(permission))
     }
 
     /// Whether somebody looks over the subject's shoulder.
     pub(super) const fn is_watched(&self) -> bool {
-        self.beside.is_some()
+        self.watcher.is_some()
     }
 
     /// The active users who may do something to an object, as far as the asker sees them, in the order of their ids. For whoever may
@@ -228,10 +188,10 @@ impl Directory {
 
     /// What the policy says of a user; `None` for somebody who is not active.
     async fn decided_for(&self, user: &User, action: &str, object: &Object) -> Result<Option<Decision>, Error> {
-        let subject = Subject { actor: Actor::User(user.id), scopes: None, ..self.subject.clone() };
-        let other = match self.gate.open(subject, self.now).await {
+        let context = self.facts_of(user.id).await?;
+        let other = match self.beside(user.id, context, &self.version).await {
             Err(Error::Inactive) => return Ok(None),
-            other => Self { recorded: false, ..other? },
+            other => other?,
         };
         Ok(other.decide_object(action, object).await?.into_iter().next())
     }

@@ -1,0 +1,480 @@
+//! What would change under a candidate: the active policy and another one are asked the same about real people and rows.
+//!
+//! A comparison goes in pieces, each of one moment and bounded in pairs, rows and time; whoever asks adds them up. It looks at one chunk
+//! of rows of one kind after the other, and puts each chunk to one subject after the other. The chunk and the facts about it are read
+//! once for all subjects; each subject takes one `check` an action and a policy, however many rows there are.
+//!
+//! To compare other pairs (recorded decisions, say), add a case to [`ComparePairs`] and say in `pairs` who and what it names.
+
+mod pairs;
+mod side;
+mod tally;
+
+use std::{collections::HashSet, pin::Pin, sync::Arc, task::Poll, time::Duration};
+
+use tokio::time::{Sleep, sleep};
+use uuid::Uuid;
+
+use super::Directory;
+use crate::{
+    Error,
+    contract::Cost,
+    ids::{GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, UserId},
+    limits,
+    model::{Grant, Group, Membership, PolicyVersion, Role, User},
+    register::{self, Kind},
+};
+use pairs::{Compared, Pairs};
+use side::{Chunk, Side, Who};
+use tally::{Outcome, Tally, differences};
+
+/// What is to be compared, and how much of it at once.
+#[derive(Clone, Debug)]
+pub struct Compare {
+    /// What the active policy is compared with.
+    pub candidate: Candidate,
+    /// Who is asked about what.
+    pub pairs: ComparePairs,
+    /// The actions; by default all that are decided about a row that is there. Reads are of the kinds that are named.
+    pub actions: Option<Vec<String>>,
+    /// At most so many examples of each change of each action; see [`limits::COMPARE_EXAMPLES`].
+    pub examples: usize,
+    /// After so many pairs a piece ends; see [`limits::COMPARE_PAIRS`].
+    pub piece: usize,
+}
+
+/// A policy that might be activated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The module.
+    pub module: CandidateModule,
+    /// Its settings; `None` keeps the active ones where the module stays the same, else the module's defaults.
+    pub settings: Option<String>,
+    /// The settings of `standard`; `None` keeps the active ones.
+    pub standard_settings: Option<String>,
+}
+
+impl Candidate {
+    /// What is active, unchanged.
+    pub const ACTIVE: Self = Self { module: CandidateModule::Active, settings: None, standard_settings: None };
+
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        *self == Self::ACTIVE
+    }
+}
+
+/// The module of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CandidateModule {
+    /// The active one.
+    Active,
+    /// None: `standard` decides alone.
+    Standard,
+    /// This one.
+    Named(PolicyId),
+}
+
+/// Who is asked about what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ComparePairs {
+    /// These users about these objects. Without users every active user is asked, without objects about every row of each kind.
+    Named {
+        /// Active users.
+        subjects: Vec<UserId>,
+        /// Rows of any kind.
+        objects: Vec<ObjectId>,
+    },
+    /// So many active users about so many rows of each kind, as if by chance and the same for the same seed.
+    Sample {
+        /// How many of each.
+        size: usize,
+        /// What the choice follows from.
+        seed: u64,
+    },
+}
+
+/// A row of one of the kinds that policies are compared on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ObjectId {
+    /// A user.
+    User(UserId),
+    /// A group.
+    Group(GroupId),
+    /// A role.
+    Role(RoleId),
+    /// A membership.
+    Membership(MembershipId),
+    /// A grant.
+    Grant(GrantId),
+}
+
+impl ObjectId {
+    /// Its kind, and its id without the type.
+    const fn parts(self) -> (Kind, Uuid) {
+        match self {
+            Self::User(id) => (Kind::User, id.0),
+            Self::Group(id) => (Kind::Group, id.0),
+            Self::Role(id) => (Kind::Role, id.0),
+            Self::Membership(id) => (Kind::Membership, id.0),
+            Self::Grant(id) => (Kind::Grant, id.0),
+        }
+    }
+}
+
+/// Where a comparison goes on. It names rows that its reader may not know of: interfaces encrypt it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComparePosition {
+    /// The version that is compared with.
+    pub active: PolicyVersionId,
+    /// The kind whose rows are being compared.
+    pub kind: Kind,
+    /// Behind this row of it.
+    pub row: Option<Uuid>,
+    /// Behind this subject, for the chunk of rows that begins there.
+    pub subject: Option<Uuid>,
+    /// Pairs that earlier pieces looked at.
+    pub done: u64,
+    /// Pairs that there were when the comparison began.
+    pub total: u64,
+}
+
+/// A piece of a comparison: what it found, by itself.
+#[derive(Clone, Debug)]
+pub struct PolicyComparison {
+    /// The version that the candidate was compared with.
+    pub active: PolicyVersionId,
+    /// What changes, by kind and action in the register's order; an action is there once it was compared.
+    pub actions: Vec<ComparedAction>,
+    /// Where a policy gave no answer that counts.
+    pub failures: Vec<ComparisonFailure>,
+    /// Pairs of a subject and a row that were looked at since the comparison began.
+    pub done: u64,
+    /// Pairs that there were when it began.
+    pub total: u64,
+    /// Where to go on; `None` at the end.
+    pub next: Option<ComparePosition>,
+    /// What the two policies cost, the active one first.
+    pub cost: [Cost; 2],
+}
+
+/// What changes for one action.
+///
+/// A subject may do something to a row if the policy allows it *and* shows the row; an edge is shown where both its ends are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComparedAction {
+    /// The kind.
+    pub kind: Kind,
+    /// `kind.verb`.
+    pub action: String,
+    /// Pairs on which both policies answered.
+    pub compared: u64,
+    /// Pairs that only the candidate allows.
+    pub gained: u64,
+    /// Pairs that only the active policy allows.
+    pub lost: u64,
+    /// Pairs that both allow to read, with other fields.
+    pub fields_changed: u64,
+    /// Which fields, in the register's order, then attributes.
+    pub fields: Vec<ComparedField>,
+    /// Changes about somebody or something that the asker may not see.
+    pub unseen: u64,
+    /// The first changes of each kind whose subject and object the asker sees.
+    pub examples: Vec<ComparisonExample>,
+}
+
+/// How often a field becomes hidden or shown on rows that both policies show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComparedField {
+    /// The field; of custom attributes `attributes.NAME`.
+    pub name: String,
+    /// Pairs for which only the candidate hides it.
+    pub hidden: u64,
+    /// Pairs for which only the active policy hides it.
+    pub shown: u64,
+}
+
+/// What becomes of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ComparisonChange {
+    /// Only the candidate allows it.
+    Gained,
+    /// Only the active policy allows it.
+    Lost,
+    /// Both show the row, with other fields.
+    Fields,
+}
+
+/// A change, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComparisonExample {
+    /// For whom.
+    pub subject: UserId,
+    /// Of what.
+    pub object: ObjectId,
+    /// What becomes of it.
+    pub change: ComparisonChange,
+    /// Fields that become hidden.
+    pub hidden: Vec<String>,
+    /// Fields that become shown.
+    pub shown: Vec<String>,
+    /// Why, in the words of the active policy.
+    pub active_reason: String,
+    /// Why, in the words of the candidate.
+    pub candidate_reason: String,
+}
+
+/// One of the two policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ComparisonSide {
+    /// The active one.
+    Active,
+    /// The candidate.
+    Candidate,
+}
+
+/// That a policy gave no answer that counts, which denies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComparisonFailure {
+    /// Which policy.
+    pub side: ComparisonSide,
+    /// The action that it was asked about, `kind.verb`.
+    pub action: String,
+    /// The pairs that could not be compared for it.
+    pub pairs: u64,
+    /// Why, of the first time.
+    pub reason: String,
+}
+
+impl Directory {
+    /// Compares the active policy with a candidate, a piece at a time, for whoever may `policy.explain`. `None` if somebody or something
+    /// named is not there for the asker.
+    ///
+    /// Counts are exact over what was compared. Only who and what the asker sees is named; the rest is counted.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::Stale`] if another version became active since `after`; [`Error::NotFound`] without the module,
+    /// [`Error::Refused`] for a rejected one; [`Error::Invalid`] for settings that it refuses, unknown actions and subjects who are not
+    /// active; [`Error::TooLarge`] past a limit; those of policy and store.
+    pub async fn compare_policies(&self, ask: &Compare, after: Option<&ComparePosition>) -> Result<Option<PolicyComparison>, Error> {
+        self.require("policy.explain").await?;
+        bounded(ask)?;
+        let actions = actions(ask.actions.as_deref())?;
+        if after.is_some_and(|position| position.active != self.version.id) {
+            return Err(Error::Stale("the active policy version".to_owned()));
+        }
+        let candidate = self.candidate_version(&ask.candidate).await?;
+        let Some(pairs) = self.pairs(&ask.pairs, &actions).await? else { return Ok(None) };
+        let position = match after {
+            Some(position) => position.clone(),
+            None => self.beginning(&pairs).await?,
+        };
+        let attributes = self.snapshot.lock().await.attributes().await?.into_iter().map(super::Sealed::open);
+        let piece = Piece {
+            directory: self,
+            versions: [self.version.clone(), Arc::new(candidate)],
+            pairs,
+            actions,
+            attributes: attributes.map(|attribute| format!("attributes.{}", attribute.name)).collect(),
+            tally: Tally::new(ask.examples),
+            left: ask.piece,
+            chunk: ask.piece.min(limits::CHECK_ROWS),
+            time: Box::pin(sleep(Duration::from_millis(limits::COMPARE_MS))),
+            begun: false,
+            cost: [Cost::default(); 2],
+        };
+        piece.run(position).await.map(Some)
+    }
+
+    /// The candidate as it would stand, with settings that it accepts.
+    pub(super) async fn candidate_version(&self, candidate: &Candidate) -> Result<PolicyVersion, Error> {
+        let module = match candidate.module {
+            CandidateModule::Active => self.version.module,
+            CandidateModule::Standard => None,
+            CandidateModule::Named(id) => Some(id),
+        };
+        // Only what is activated has an id.
+        let id = PolicyVersionId(Uuid::nil());
+        let proposed = self.proposed(id, module, candidate.settings.clone(), candidate.standard_settings.clone());
+        let version = self.candidate(&proposed).await?;
+        self.gate.check_settings(self.subject.workspace, &version).await?;
+        Ok(version)
+    }
+
+    async fn beginning(&self, pairs: &Pairs) -> Result<ComparePosition, Error> {
+        let total = self.count_pairs(pairs).await?;
+        Ok(ComparePosition { active: self.version.id, kind: Kind::User, row: None, subject: None, done: 0, total })
+    }
+}
+
+/// The kinds that policies are compared on, in the order in which they are.
+const KINDS: [Kind; 5] = [Kind::User, Kind::Group, Kind::Role, Kind::Membership, Kind::Grant];
+
+/// Refuses more than a piece may hold.
+fn bounded(ask: &Compare) -> Result<(), Error> {
+    let within = |what: &str, asked: usize, least: usize, most: usize| {
+        if (least..=most).contains(&asked) {
+            return Ok(());
+        }
+        Err(Error::TooLarge(format!("{what}: {asked} is not between {least} and {most}; ask for another number")))
+    };
+    within("pairs at once", ask.piece, 1, limits::COMPARE_PAIRS)?;
+    within("examples", ask.examples, 0, limits::COMPARE_EXAMPLES)?;
+    match &ask.pairs {
+        ComparePairs::Named { subjects, objects } => {
+            within("users", subjects.len(), 0, limits::COMPARE_NAMED)?;
+            within("objects", objects.len(), 0, limits::COMPARE_NAMED)
+        }
+        ComparePairs::Sample { size, .. } => within("the sample", *size, 1, limits::COMPARE_SAMPLE),
+    }
+}
+
+/// The actions to compare, by kind in the order of [`KINDS`], reads first; a kind without any is not compared.
+fn actions(asked: Option<&[String]>) -> Result<Vec<(Kind, Vec<String>)>, Error> {
+    let comparable = |kind: Kind| {
+        // What is nowhere yet, or in the recycle bin, is no row to be asked about.
+        let verbs = kind.verbs().iter().filter(|verb| !matches!(**verb, "create" | "add" | "restore"));
+        verbs.map(move |verb| format!("{}.{verb}", kind.name()))
+    };
+    let all: Vec<(Kind, Vec<String>)> = KINDS.into_iter().map(|kind| (kind, comparable(kind).collect())).collect();
+    let Some(asked) = asked else { return Ok(all) };
+    for action in asked {
+        if !all.iter().any(|(_, actions)| actions.contains(action)) {
+            let shown: String = action.chars().take(64).collect();
+            let why = if register::action(action).is_some() { "is not decided about a row that is there" } else { "is no action" };
+            let known: Vec<&str> = all.iter().flat_map(|(_, actions)| actions.iter().map(String::as_str)).collect();
+            return Err(Error::Invalid(format!("`{shown}` {why}; compare some of {}", known.join(", "))));
+        }
+    }
+    let wanted = |(kind, actions): (Kind, Vec<String>)| (kind, actions.into_iter().filter(|action| asked.contains(action)).collect());
+    Ok(all.into_iter().map(wanted).filter(|(_, actions): &(_, Vec<String>)| !actions.is_empty()).collect())
+}
+
+/// One call's worth of a comparison.
+struct Piece<'a> {
+    /// Of whoever asks.
+    directory: &'a Directory,
+    /// The active one, the candidate.
+    versions: [Arc<PolicyVersion>; 2],
+    pairs: Pairs,
+    /// By kind, in the order of [`KINDS`].
+    actions: Vec<(Kind, Vec<String>)>,
+    /// Fields of the declared attributes.
+    attributes: Vec<String>,
+    tally: Tally,
+    /// Pairs that may still be looked at.
+    left: usize,
+    /// Rows of one chunk.
+    chunk: usize,
+    /// Ends when no further subject is to be begun with.
+    time: Pin<Box<Sleep>>,
+    /// Whether it looked at anything.
+    begun: bool,
+    cost: [Cost; 2],
+}
+
+impl Piece<'_> {
+    async fn run(mut self, mut at: ComparePosition) -> Result<PolicyComparison, Error> {
+        let (mut paused, from) = (false, at.kind);
+        for kind in KINDS.into_iter().skip_while(|kind| *kind != from) {
+            if kind != at.kind {
+                at = ComparePosition { kind, row: None, subject: None, ..at };
+            }
+            paused = match kind {
+                Kind::User => self.walk::<User>(&mut at).await?,
+                Kind::Group => self.walk::<Group>(&mut at).await?,
+                Kind::Role => self.walk::<Role>(&mut at).await?,
+                Kind::Membership => self.walk::<Membership>(&mut at).await?,
+                _ => self.walk::<Grant>(&mut at).await?,
+            };
+            if paused {
+                break;
+            }
+        }
+        let (actions, failures) = self.tally.finish();
+        let (active, done, total) = (at.active, at.done, at.total);
+        Ok(PolicyComparison { active, actions, failures, done, total, next: paused.then_some(at), cost: self.cost })
+    }
+
+    /// Compares rows of one kind from a position on; whether it paused before the last.
+    async fn walk<R: Compared>(&mut self, at: &mut ComparePosition) -> Result<bool, Error> {
+        let Some(actions) = self.actions.iter().find(|(kind, _)| *kind == R::KIND).map(|(_, actions)| actions.clone()) else {
+            return Ok(false);
+        };
+        loop {
+            let rows = self.directory.next_rows::<R>(&self.pairs, at.row, self.chunk).await?;
+            let Some(last) = rows.last().map(R::key) else { return Ok(false) };
+            let chunk = self.directory.chunk(rows).await?;
+            loop {
+                let subjects = self.directory.next_subjects(&self.pairs, at.subject.map(UserId)).await?;
+                if subjects.is_empty() {
+                    break;
+                }
+                let seen = self.directory.users(&subjects).await?;
+                let seen: HashSet<UserId> = seen.iter().flatten().map(|user| user.id).collect();
+                for subject in subjects {
+                    if self.spent(chunk.len()).await {
+                        return Ok(true);
+                    }
+                    self.compare(subject, seen.contains(&subject), &chunk, &actions).await?;
+                    at.subject = Some(subject.0);
+                    at.done += chunk.len() as u64;
+                }
+            }
+            (at.row, at.subject) = (Some(last), None);
+        }
+    }
+
+    /// Whether this piece is done. A piece looks at something in any case: else a comparison would never end.
+    async fn spent(&mut self, rows: usize) -> bool {
+        let begun = std::mem::replace(&mut self.begun, true);
+        let over = std::future::poll_fn(|context| Poll::Ready(self.time.as_mut().poll(context).is_ready())).await;
+        let enough = self.left < rows;
+        self.left = self.left.saturating_sub(rows);
+        begun && (over || enough)
+    }
+
+    /// Puts a chunk of rows to both policies, for one subject.
+    async fn compare<R: Compared>(&mut self, subject: UserId, seen: bool, chunk: &Chunk<R>, actions: &[String]) -> Result<(), Error> {
+        let directory = self.directory;
+        let [active, candidate] = &self.versions;
+        let who = Who { asker: directory, user: subject, facts: directory.facts_of(subject).await? };
+        let mut active = Side::open(&who, active, ComparisonSide::Active).await?;
+        let mut candidate = Side::open(&who, candidate, ComparisonSide::Candidate).await?;
+        let sights = [active.sights(chunk).await?, candidate.sights(chunk).await?];
+        for action in actions {
+            let reads = *action == R::KIND.read();
+            let mut outcomes = Vec::with_capacity(2);
+            for (side, sights) in [&mut active, &mut candidate].into_iter().zip(&sights) {
+                let decided = match sights {
+                    Ok(sights) if reads => Ok(sights.iter().map(Outcome::of_sight).collect()),
+                    Ok(sights) => side.decide(action, chunk).await?.map(|decided| Outcome::of_actions(sights, decided)),
+                    Err(failure) => Err(failure.clone()),
+                };
+                match decided {
+                    Ok(decided) => outcomes.push(decided),
+                    Err(failure) => self.tally.failed(side.side, action, chunk.len(), &failure),
+                }
+            }
+            let Ok::<[Vec<Outcome>; 2], _>([before, after]) = outcomes.try_into() else { continue };
+            let fields = if reads { R::KIND.fields() } else { &[] };
+            let found = differences(&before, &after, fields, &self.attributes);
+            self.tally.compared(action, chunk.len());
+            if found.is_empty() {
+                continue;
+            }
+            let in_sight = chunk.seen_by(directory).await?;
+            for difference in found {
+                let named = seen && in_sight.get(difference.row).copied().unwrap_or_default();
+                let object = chunk.id(difference.row).filter(|_| named);
+                self.tally.changed(action, &difference, object.map(|object| (subject, object)));
+            }
+        }
+        for (sum, side) in self.cost.iter_mut().zip([&active, &candidate]) {
+            let cost = side.cost().await;
+            *sum = Cost { calls: sum.calls + cost.calls, fuel: sum.fuel + cost.fuel };
+        }
+        Ok(())
+    }
+}
