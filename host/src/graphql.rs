@@ -4,6 +4,7 @@
 //! siblings (`level`). To add a field: a method on its node; to add a list: a method that calls `Fan::load` under a key of its own.
 
 mod attribute;
+mod compare;
 mod connection;
 mod cursor;
 mod decisions;
@@ -43,6 +44,7 @@ use directory::{
 };
 
 use attribute::{AttributeNode, UserCodeSettings};
+use compare::{ComparePoliciesInput, ComparisonNode};
 use connection::{Connection, GrantConnection, GroupConnection, MembershipConnection, Paging, RoleConnection, UserConnection, cursors};
 pub use cursor::Cursors;
 use decisions::{DecisionFilterInput, DecisionPage};
@@ -436,6 +438,22 @@ impl Query {
             Ok(directory) => shown(decisions::page(context, &directory, Paging { first, after, ..Paging::default() }, filter).await),
             Err(error) => Some(Err(error)),
         }
+    }
+
+    /// What would change under another policy, for whoever may explain the policy: who gains and who loses sight of what, and which actions
+    /// open and close. A comparison goes in pieces: ask for the next one with the same input and the last `endCursor`. Null if somebody or
+    /// something named is not there.
+    async fn compare_policies(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is compared with what.")] input: ComparePoliciesInput,
+        #[graphql(desc = "Where the piece begins; at the beginning if none is given.")] after: Option<String>,
+    ) -> Maybe<ComparisonNode> {
+        let directory = match directory(context) {
+            Ok(directory) => directory,
+            Err(error) => return Some(Err(error)),
+        };
+        maybe(Box::pin(compare::compare(context, &directory, &input, after.as_deref())).await)
     }
 }
 

@@ -65,6 +65,21 @@ const ROWS: &[Row] = &[
         &["policy.explain", "user.read"],
     ),
     row(
+        "Query.comparePolicies",
+        "{ comparePolicies(input: { candidate: { standard: true }, objectIds: [USER] }) { done total actions { action gained lost } } }",
+        &["policy.explain", "user.read"],
+    ),
+    row(
+        "PolicyComparisonExample.subject",
+        "{ comparePolicies(input: { candidate: OPEN, objectIds: [GROUP] }) { actions { examples { change subject { id } } } } }",
+        &["policy.explain", "user.read", "group.read"],
+    ),
+    row(
+        "PolicyComparisonExample.object",
+        "{ comparePolicies(input: { candidate: OPEN, objectIds: [GROUP] }) { actions { examples { change object { id } } } } }",
+        &["policy.explain", "user.read", "group.read"],
+    ),
+    row(
         "Query.previewGroupMove",
         "{ previewGroupMove(input: { groupId: CHILD }) { group { id } people leaves { id } losingManagers { id } userErrors { code } } }",
         &["group.read", "group.move", "user.read", "membership.read"],
@@ -249,6 +264,11 @@ const PLAIN: &[(&str, &[&str])] = &[
     ("PageInfo", &["endCursor", "hasNextPage", "hasPreviousPage", "startCursor"]),
     ("PermissionSource", &["limited", "role", "within"]),
     ("PolicyFact", &["name", "values", "withheld"]),
+    ("PolicyComparison", &["actions", "activeVersion", "done", "endCursor", "failures", "hasNextPage", "total"]),
+    ("PolicyComparisonAction", &["action", "compared", "examples", "fields", "fieldsChanged", "gained", "lost", "unseen"]),
+    ("PolicyComparisonExample", &["activeReason", "candidateReason", "change", "hiddenFields", "shownFields"]),
+    ("PolicyComparisonFailure", &["action", "pairs", "reason", "side"]),
+    ("PolicyComparisonField", &["hidden", "name", "shown"]),
     ("RecycleBinEntry", &["deletedAt", "id", "kind", "mode", "name", "purgedAt"]),
     ("RecycleBinPage", &["endCursor", "hasNextPage", "nodes"]),
     ("Role", &["builtin", "createdAt", "description", "id", "key", "name", "permissions", "updatedAt", "version", "withheldFields"]),
@@ -360,7 +380,8 @@ impl Ids {
     }
 
     fn fill(&self, query: &str) -> String {
-        let mut text = query.to_owned();
+        // A policy under which everybody sees everybody, and every group.
+        let mut text = query.replace("OPEN", "{ standard: true, standardSettings: \"{\\\"members_see\\\":\\\"workspace\\\"}\" }");
         // The longer names first: `USER_NAME` begins with `USER`.
         for (name, id) in [
             ("USER_NAME", &self.user_name),

@@ -12,6 +12,7 @@
 
 mod arrows;
 mod authors;
+mod compare;
 mod costs;
 mod coverage;
 mod crash;

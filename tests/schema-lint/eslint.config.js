@@ -80,6 +80,11 @@ export default [
               "GroupTreeNode",
               "PageInfo",
               "PermissionSource",
+              "PolicyComparison", // Of one moment; its parts are sums.
+              "PolicyComparisonAction",
+              "PolicyComparisonExample",
+              "PolicyComparisonFailure",
+              "PolicyComparisonField",
               "RecycleBinPage",
               "UserCodeSettings",
               "UserError",

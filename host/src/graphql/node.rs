@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Something with an id of its own.
-#[derive(Interface)]
+#[derive(Clone, Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Opaque, unique on the server, and stable."))]
 pub(super) enum Node {
     /// A user.
