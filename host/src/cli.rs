@@ -13,6 +13,7 @@ mod migrate;
 mod open;
 mod policy;
 mod progress;
+mod remote;
 mod schema;
 mod serve;
 mod token;

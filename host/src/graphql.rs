@@ -44,12 +44,12 @@ use directory::{
 };
 
 use attribute::{AttributeNode, UserCodeSettings};
-use compare::{ComparePoliciesInput, ComparisonNode};
+use compare::{ComparePoliciesInput, ComparisonNode, PolicyCandidateInput};
 use connection::{Connection, GrantConnection, GroupConnection, MembershipConnection, Paging, RoleConnection, UserConnection, cursors};
 pub use cursor::Cursors;
 use decisions::{DecisionFilterInput, DecisionPage};
 use error::{Maybe, failure, maybe, shown};
-use explain::{ExplanationNode, PolicyCandidateInput, Sight, WhoCanPage};
+use explain::{ExplanationNode, Sight, WhoCanPage};
 use filter::{GrantFilter, GroupFilter, MembershipFilter, NameOrder, RoleFilter, UserFilter, UserOrder, bounded};
 use group::{GroupNode, GroupTree};
 use level::{Level, Listed};

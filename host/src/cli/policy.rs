@@ -1,7 +1,8 @@
-//! `bailiwick policy`.
+//! `bailiwick policy`: what the operator does with a workspace's policies, and what its own people do through a server.
 
 mod bench;
 mod check;
+mod compare;
 mod new;
 mod templates;
 
@@ -14,7 +15,7 @@ use jiff::Timestamp as Instant;
 use super::{open, print};
 use crate::{clock::Clock, config::Config, ids::Ids, wiring};
 
-/// Write policies, look at those of a workspace, and break the glass
+/// Write policies, look at those of a workspace, compare them, and break the glass
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     New(new::New),
@@ -22,6 +23,7 @@ pub(super) enum Command {
     Bench(bench::Bench),
     List(List),
     Rollback(Rollback),
+    Compare(compare::Arguments),
 }
 
 /// List what was active in a workspace, the active version first
@@ -63,6 +65,7 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
         Command::New(new) => new::run(new),
         Command::Check(check) => check::run(check, config).await,
         Command::Bench(bench) => bench::run(bench, config).await,
+        Command::Compare(arguments) => compare::run(arguments).await,
         Command::List(List { workspace }) => {
             let database = open::database(config).await?;
             let store = database.store();

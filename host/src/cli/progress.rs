@@ -55,6 +55,20 @@ impl Progress {
         }
     }
 
+    /// Tells how far work of a known size is.
+    pub(super) fn tell_of(&self, label: &str, done: u64, total: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = format!("{label} {} of {}", grouped(done), grouped(total));
+        match &self.bar {
+            Some(bar) => bar.set_message(text),
+            None if now().duration_since(state.told) >= EVERY => {
+                state.told = now();
+                let _gone = writeln!(std::io::stderr(), "{text}");
+            }
+            None => {}
+        }
+    }
+
     /// Takes the moving line away.
     pub(super) fn finish(&self) {
         if let Some(bar) = &self.bar {

@@ -16,8 +16,8 @@ const DEFAULT: &str = include_str!("../../config.default.toml");
 const DATABASE: &str = "database";
 /// What every variable's name begins with.
 const PREFIX: &str = "BAILIWICK_";
-/// Variables that are no settings: the secret, and the name of the file of settings.
-const OTHER_VARIABLES: [&str; 2] = ["BAILIWICK_SECRET", "BAILIWICK_CONFIG"];
+/// Variables that are no settings: the secret, the name of the file of settings, and which server commands ask as whom.
+const OTHER_VARIABLES: [&str; 4] = ["BAILIWICK_SECRET", "BAILIWICK_CONFIG", "BAILIWICK_SERVER", "BAILIWICK_TOKEN"];
 /// Variables of the test suite.
 const TEST_PREFIX: &str = "BAILIWICK_TEST_";
 

@@ -46,7 +46,7 @@ pub(super) struct PolicyCandidateInput {
 
 impl PolicyCandidateInput {
     /// As the gate takes it.
-    fn candidate(&self) -> Result<Candidate, Error> {
+    pub(super) fn candidate(&self) -> Result<Candidate, Error> {
         let module = match (&self.policy_id, self.standard) {
             (Some(_), true) => {
                 return Err(Error::Invalid("`policyId` and `standard: true` exclude each other; leave one out".to_owned()));

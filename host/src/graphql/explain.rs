@@ -2,26 +2,24 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use directory::{
     Error,
     access::{Ask, Candidate, Directory, ExplainedCall, Explanation, Object as Subjects, WhoCan},
-    ids::{PolicyId, UserId},
+    ids::UserId,
     model::{Group, Role, User},
     query::{Order, Window},
     store::{AmongGroups, AmongRoles, AmongUsers},
 };
 
 use super::{
+    compare::PolicyCandidateInput,
     connection::{Connection, GroupConnection, Paging, RoleConnection, UserConnection, cursors},
     error::{Maybe, maybe, shown},
     level::Level,
     node::{AnyId, parse},
     user::{IntoId as _, UserNode},
 };
-
-/// The id by which `standard` is named where a module could be.
-pub(super) const STANDARD: &str = "standard";
 
 /// The policy's answer to one question, and what stands behind it.
 #[derive(SimpleObject)]
@@ -169,36 +167,13 @@ pub(super) async fn who_can(
     }))
 }
 
-/// What decides instead of the active policy. What is left out stays as it is.
-#[derive(Clone, Debug, Default, InputObject)]
-pub(super) struct PolicyCandidateInput {
-    /// A module's id, or `standard`.
-    policy_id: Option<ID>,
-    /// The module's settings; those of another module than the active one are its defaults if they are left out.
-    settings: Option<String>,
-    /// The settings of `standard`.
-    standard_settings: Option<String>,
-}
-
-impl PolicyCandidateInput {
-    /// As the gate wants it.
-    pub(super) fn candidate(&self) -> Result<Candidate, Error> {
-        let module = |id: &ID| if id.as_str() == STANDARD { Ok(None) } else { parse::<PolicyId>(id).map(Some) };
-        Ok(Candidate {
-            module: self.policy_id.as_ref().map(module).transpose()?,
-            settings: self.settings.clone(),
-            standard_settings: self.standard_settings.clone(),
-        })
-    }
-}
-
 /// What somebody else sees, as far as the viewer may see it, too. Lists are counted exactly where the viewer sees all of their kind.
 pub(super) struct Sight(Arc<Directory>);
 
 impl Sight {
     /// The sight of a user under the active or another policy; `None` where the viewer does not see the user.
     pub(super) async fn of(directory: &Arc<Directory>, user: &ID, candidate: Option<PolicyCandidateInput>) -> Result<Option<Self>, Error> {
-        let candidate = candidate.unwrap_or_default().candidate()?;
+        let candidate = candidate.map_or(Ok(Candidate::ACTIVE), |candidate| candidate.candidate())?;
         match directory.view_as(parse::<UserId>(user)?, &candidate).await {
             Err(Error::NotFound(_)) if candidate.is_active() => Ok(None),
             seen => Ok(Some(Self(Arc::new(seen?)))),

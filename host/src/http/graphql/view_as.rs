@@ -1,7 +1,7 @@
 //! The headers with which somebody looks at the directory as somebody else.
 
 use directory::{
-    access::Candidate,
+    access::{Candidate, CandidateModule},
     ids::{PolicyId, UserId},
 };
 use poem::http::HeaderMap;
@@ -28,7 +28,11 @@ impl ViewAs {
     /// What the headers ask for; `None` where they ask for nothing.
     pub(super) fn read(headers: &HeaderMap) -> Result<Option<Self>, Failure> {
         let user = one(headers, USER)?.map(|id| parse::<UserId>(USER, id)).transpose()?;
-        let module = one(headers, POLICY)?.map(|id| if id == "standard" { Ok(None) } else { parse::<PolicyId>(POLICY, id).map(Some) });
+        let module = match one(headers, POLICY)? {
+            None => CandidateModule::Active,
+            Some("standard") => CandidateModule::Standard,
+            Some(id) => CandidateModule::Named(parse::<PolicyId>(POLICY, id)?),
+        };
         let text = |name| one(headers, name).map(|text| text.map(str::to_owned));
         let candidate = Candidate { module: module.transpose()?, settings: text(SETTINGS)?, standard_settings: text(STANDARD_SETTINGS)? };
         match user {

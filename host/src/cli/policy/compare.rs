@@ -1,0 +1,288 @@
+//! `bailiwick policy compare`.
+
+mod report;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::super::{
+    print,
+    progress::Progress,
+    remote::{Place, Remote},
+};
+
+/// See what another policy would change, before it is activated
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Compares a candidate with the active policy over real people and rows: who gains and who loses sight of what, which \
+        fields become hidden or shown, and which actions open and close. Counts are exact over what was compared. Without --user and \
+        --object, a sample of both. Nothing is changed. It takes somebody who may explain the policy.",
+    after_long_help = "\
+Examples:
+  bailiwick policy compare --candidate pol_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f
+  bailiwick policy compare --candidate standard --settings open.json --sample 200
+  bailiwick policy compare --settings strict.json --user ada@acme.example --json"
+)]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    /// The module's id, or `standard` for the embedded policy alone [default: the active module]
+    #[arg(long, value_name = "POL|standard")]
+    candidate: Option<String>,
+    /// Read the candidate's settings from this file [default: the active ones if the module stays, else its defaults]
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// Read the settings of the `standard` behind a module from this file [default: the active ones]
+    #[arg(long, value_name = "FILE")]
+    standard_settings: Option<PathBuf>,
+    /// Only for this user, by id or user name; repeat it for more
+    #[arg(long, value_name = "USER")]
+    user: Vec<String>,
+    /// Only about this user, group, role, membership or grant, by id; repeat it for more
+    #[arg(long, value_name = "ID")]
+    object: Vec<String>,
+    /// Sample so many users, and so many rows of each kind [default: 50]
+    #[arg(long, value_name = "N", conflicts_with_all = ["user", "object"])]
+    sample: Option<i32>,
+    /// Sample others with another number
+    #[arg(long, value_name = "N", conflicts_with_all = ["user", "object"])]
+    seed: Option<i32>,
+    /// Only this action, such as `user.read`; repeat it for more
+    #[arg(long, value_name = "ACTION")]
+    action: Vec<String>,
+    /// Show at most so many examples of each change
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    examples: usize,
+    /// Print the sums as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Examples that a server gives of each change in one piece, at most.
+const SERVER_EXAMPLES: usize = 50;
+
+const COMPARE: &str = "query ($input: ComparePoliciesInput!, $after: String) {
+  comparePolicies(input: $input, after: $after) {
+    activeVersion done total hasNextPage endCursor
+    actions {
+      action compared gained lost fieldsChanged unseen
+      fields { name hidden shown }
+      examples {
+        change hiddenFields shownFields activeReason candidateReason
+        subject { ...person }
+        object {
+          __typename id
+          ... on User { ...person }
+          ... on Group { name key }
+          ... on Role { name key }
+          ... on Membership { user { ...person } group { id name key } }
+          ... on Grant { user { ...person } role { id name key } }
+        }
+      }
+    }
+    failures { side action pairs reason }
+  }
+}
+fragment person on User { id displayName userName }";
+
+const USER: &str = "query ($name: String!) { user(by: { userName: $name }) { id } }";
+
+/// A comparison, or a piece of one.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Comparison {
+    active_version: String,
+    done: u64,
+    total: u64,
+    actions: Vec<Line>,
+    failures: Vec<Failure>,
+    #[serde(skip_serializing)]
+    has_next_page: bool,
+    #[serde(skip_serializing)]
+    end_cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    action: String,
+    compared: u64,
+    gained: u64,
+    lost: u64,
+    fields_changed: u64,
+    unseen: u64,
+    fields: Vec<FieldLine>,
+    examples: Vec<Example>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct FieldLine {
+    name: String,
+    hidden: u64,
+    shown: u64,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Example {
+    change: Change,
+    subject: Value,
+    object: Value,
+    hidden_fields: Vec<String>,
+    shown_fields: Vec<String>,
+    active_reason: String,
+    candidate_reason: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Change {
+    Gained,
+    Lost,
+    FieldsChanged,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Failure {
+    side: String,
+    action: String,
+    pairs: u64,
+    reason: String,
+}
+
+/// Compares piece after piece, and prints the sums.
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let (json, most) = (arguments.json, arguments.examples);
+    let remote = Remote::new(arguments.place.clone())?;
+    let input = input(&remote, arguments).await?;
+    let progress = Progress::new();
+    let found = compare(&remote, &input, most, &progress).await;
+    progress.finish();
+    let found = found?;
+    print(&if json { serde_json::to_string_pretty(&found)? } else { report::table(&found) });
+    Ok(())
+}
+
+async fn input(remote: &Remote, arguments: Arguments) -> anyhow::Result<Value> {
+    let Arguments { candidate, settings, standard_settings, user, object, sample, seed, action, examples, .. } = arguments;
+    let mut proposed = json!({});
+    let alone = candidate.as_deref() == Some("standard");
+    match candidate {
+        Some(_) if alone => proposed["standard"] = true.into(),
+        Some(id) => proposed["policyId"] = id.into(),
+        None => {}
+    }
+    if alone && settings.is_some() && standard_settings.is_some() {
+        bail!("--candidate standard has one kind of settings; leave --standard-settings out");
+    }
+    for (name, file) in [(if alone { "standardSettings" } else { "settings" }, settings), ("standardSettings", standard_settings)] {
+        if let Some(file) = file {
+            let read = std::fs::read_to_string(&file);
+            proposed[name] = read.with_context(|| format!("the settings in {} can not be read", file.display()))?.into();
+        }
+    }
+    let mut input = json!({ "candidate": proposed, "examples": examples.min(SERVER_EXAMPLES) });
+    if !user.is_empty() {
+        let mut ids = Vec::with_capacity(user.len());
+        for name in user {
+            ids.push(user_id(remote, name).await?);
+        }
+        input["userIds"] = ids.into();
+    }
+    if !object.is_empty() {
+        input["objectIds"] = object.into();
+    }
+    if !action.is_empty() {
+        input["actions"] = action.into();
+    }
+    for (name, number) in [("sample", sample), ("seed", seed)] {
+        if let Some(number) = number {
+            input[name] = number.into();
+        }
+    }
+    Ok(input)
+}
+
+async fn user_id(remote: &Remote, name: String) -> anyhow::Result<String> {
+    #[derive(Deserialize)]
+    struct Found {
+        user: Option<Id>,
+    }
+    #[derive(Deserialize)]
+    struct Id {
+        id: String,
+    }
+    if name.parse::<directory::ids::UserId>().is_ok() {
+        return Ok(name);
+    }
+    let found: Found = remote.graphql(USER, &json!({ "name": name })).await?;
+    let user = found.user.with_context(|| format!("user `{name}` is not there, or you may not see it; give an id or a user name"))?;
+    Ok(user.id)
+}
+
+async fn compare(remote: &Remote, input: &Value, examples: usize, progress: &Progress) -> anyhow::Result<Comparison> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer {
+        compare_policies: Option<Comparison>,
+    }
+    let mut sum: Option<Comparison> = None;
+    loop {
+        let after = sum.as_ref().and_then(|sum| sum.end_cursor.as_deref());
+        let answer: Answer = remote.graphql(COMPARE, &json!({ "input": input, "after": after })).await?;
+        let piece = answer.compare_policies.context("one of the users or objects is not there, or you may not see it; check the ids")?;
+        progress.tell_of("comparing pairs:", piece.done, piece.total);
+        let whole = match sum.take() {
+            None => piece,
+            Some(sum) => sum.and(piece, examples),
+        };
+        if !whole.has_next_page {
+            return Ok(whole);
+        }
+        sum = Some(whole);
+    }
+}
+
+impl Comparison {
+    /// With the next piece.
+    fn and(mut self, piece: Self, examples: usize) -> Self {
+        for line in piece.actions {
+            match self.actions.iter_mut().find(|known| known.action == line.action) {
+                Some(known) => known.add(line, examples),
+                None => self.actions.push(line),
+            }
+        }
+        for failure in piece.failures {
+            match self.failures.iter_mut().find(|known| known.side == failure.side && known.action == failure.action) {
+                Some(known) => known.pairs += failure.pairs,
+                None => self.failures.push(failure),
+            }
+        }
+        let (done, total, has_next_page, end_cursor) = (piece.done, piece.total, piece.has_next_page, piece.end_cursor);
+        Self { done, total, has_next_page, end_cursor, ..self }
+    }
+}
+
+impl Line {
+    fn add(&mut self, line: Self, examples: usize) {
+        self.compared += line.compared;
+        self.gained += line.gained;
+        self.lost += line.lost;
+        self.fields_changed += line.fields_changed;
+        self.unseen += line.unseen;
+        for field in line.fields {
+            match self.fields.iter_mut().find(|known| known.name == field.name) {
+                Some(known) => (known.hidden, known.shown) = (known.hidden + field.hidden, known.shown + field.shown),
+                None => self.fields.push(field),
+            }
+        }
+        for example in line.examples {
+            if self.examples.iter().filter(|known| known.change == example.change).count() < examples {
+                self.examples.push(example);
+            }
+        }
+    }
+}
