@@ -34,7 +34,7 @@ impl ViewAs {
             Some(id) => CandidateModule::Named(parse::<PolicyId>(POLICY, id)?),
         };
         let text = |name| one(headers, name).map(|text| text.map(str::to_owned));
-        let candidate = Candidate { module: module.transpose()?, settings: text(SETTINGS)?, standard_settings: text(STANDARD_SETTINGS)? };
+        let candidate = Candidate { module, settings: text(SETTINGS)?, standard_settings: text(STANDARD_SETTINGS)? };
         match user {
             Some(user) => Ok(Some(Self { user, candidate })),
             None if candidate.is_active() => Ok(None),

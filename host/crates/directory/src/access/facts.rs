@@ -188,7 +188,7 @@ impl Facts<'_> {
     pub(super) fn objects(&self, len: usize) -> Vec<Option<Uuid>> {
         let mut ids = match self {
             Self::None(_) => Vec::new(),
-            Self::Rows(rows) | Self::Imagined(rows, _) => rows.ids(),
+            Self::Rows(rows) | Self::Imagined(rows, _) | Self::Shared(rows, _) => rows.ids(),
             Self::Deed(_, deed) => deed.rows.or(deed.after).map(|rows| rows.ids()).unwrap_or_default(),
         };
         ids.resize(len, None);

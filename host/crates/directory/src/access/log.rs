@@ -415,7 +415,7 @@ impl<'a> Call<'a> {
     pub(super) fn new(purpose: Purpose, action: &'a str, kind: Kind, facts: &'a Facts<'_>, len: usize) -> Self {
         let fields = match facts {
             Facts::Deed(_, deed) => deed.fields,
-            Facts::None(_) | Facts::Rows(_) | Facts::Imagined(..) => &[],
+            Facts::None(_) | Facts::Rows(_) | Facts::Imagined(..) | Facts::Shared(..) => &[],
         };
         Self { purpose, action, kind, objects: facts.objects(len), fields }
     }
