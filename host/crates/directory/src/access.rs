@@ -255,7 +255,7 @@ impl Gate {
     async fn load_in_time(&self, workspace: WorkspaceId, digest: Digest) -> Result<Arc<Manifest>, Failure> {
         let loaded = tokio::time::timeout(self.patience, self.load(workspace, digest)).await;
         loaded.unwrap_or_else(|_| {
-            Err(Failure::Unloadable("the module is still being compiled on this server; try again in a minute".to_owned()))
+            Err(Failure::Unready("the module is still being compiled on this server; try again in a minute".to_owned()))
         })
     }
 
@@ -269,7 +269,7 @@ impl Gate {
         } else {
             let stored = self.store.module_bytes(workspace, digest).await;
             stored
-                .map_err(|error| Failure::Unloadable(error.to_string()))?
+                .map_err(|error| Failure::Unready(error.to_string()))?
                 .ok_or_else(|| Failure::Unloadable(format!("module {digest} is not stored")))?
         };
         self.engine.load(&Module { digest, bytes }).await

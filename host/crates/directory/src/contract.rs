@@ -228,9 +228,33 @@ pub enum Failure {
     /// The module is not there, or cannot be compiled or instantiated.
     #[error("the policy cannot be loaded: {0}")]
     Unloadable(String),
+    /// The server is not ready to ask it: it waits to be compiled, or the server itself failed.
+    #[error("the policy can not be asked yet: {0}")]
+    Unready(String),
     /// Too many calls wait for a sandbox.
     #[error("no sandbox became free within {0} ms")]
     Busy(u64),
+}
+
+impl Failure {
+    /// Whether the server is to blame for it, and not the policy.
+    #[must_use]
+    pub const fn is_of_server(&self) -> bool {
+        matches!(self, Self::Unready(_) | Self::Busy(_))
+    }
+
+    /// Its name in metrics and in the history of policies.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Trap(_) => "trap",
+            Self::Fuel(_) => "fuel",
+            Self::Malformed(_) => "malformed",
+            Self::Unloadable(_) => "unloadable",
+            Self::Unready(_) => "unready",
+            Self::Busy(_) => "busy",
+        }
+    }
 }
 
 /// What the calls of one session cost so far.
@@ -266,7 +290,8 @@ pub trait Engine: Send + Sync {
     /// Compiles a module (or finds it compiled) and asks it to describe itself.
     ///
     /// # Errors
-    /// [`Failure::Unloadable`] names what is wrong; [`Failure::Trap`] and [`Failure::Fuel`] come from `describe`.
+    /// [`Failure::Unloadable`] names what is wrong; [`Failure::Trap`] and [`Failure::Fuel`] come from `describe`;
+    /// [`Failure::Unready`] if too many modules wait for the compiler.
     async fn load(&self, module: &Module) -> Result<std::sync::Arc<Manifest>, Failure>;
 
     /// Everything that speaks against letting `bytes` in, at once; empty if nothing does.
@@ -280,7 +305,7 @@ pub trait Engine: Send + Sync {
     /// A fresh sandbox for one request and one module. Nothing is instantiated before the first call.
     ///
     /// # Errors
-    /// [`Failure::Unloadable`] if the module is not loaded.
+    /// [`Failure::Unready`] if the module is not loaded.
     fn session(&self, digest: Digest) -> Result<Box<dyn Session>, Failure>;
 }
 

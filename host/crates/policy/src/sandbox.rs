@@ -100,7 +100,7 @@ impl Sandbox {
     }
 
     fn cached(&self, digest: Digest) -> Result<Loaded, Failure> {
-        self.cache().get(digest).ok_or_else(|| Failure::Unloadable(format!("module {digest} is not loaded")))
+        self.cache().get(digest).ok_or_else(|| Failure::Unready(format!("module {digest} is not loaded")))
     }
 }
 
@@ -114,7 +114,7 @@ impl directory::contract::Engine for Sandbox {
         if let Some(manifest) = self.loaded(module.digest) {
             return Ok(manifest);
         }
-        let turn = self.loads.turn().await.map_err(Failure::Unloadable)?;
+        let turn = self.loads.turn().await.map_err(Failure::Unready)?;
         // Whoever had the turn before may have wanted the same module.
         if let Some(manifest) = self.loaded(module.digest) {
             return Ok(manifest);

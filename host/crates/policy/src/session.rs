@@ -102,7 +102,7 @@ impl GuestSession {
         call: impl FnOnce(&mut Guest, Allowance) -> Result<Answer, Failure> + Send + 'static,
     ) -> Result<Answer, Failure> {
         // Whoever drops this future half-way finds the session failed: the guest may be in the middle of something.
-        let abandoned = State::Failed(Failure::Trap("an earlier call was abandoned".to_owned()));
+        let abandoned = State::Failed(Failure::Unready("an earlier call was abandoned".to_owned()));
         let guest = match mem::replace(&mut self.state, abandoned) {
             State::Fresh => None,
             State::Ready(guest) => Some(guest),
@@ -118,7 +118,7 @@ impl GuestSession {
                 Ok(answer)
             }
             Err(failure) => {
-                metrics::counter!("policy_failures_total", "reason" => reason(&failure)).increment(1);
+                metrics::counter!("policy_failures_total", "reason" => failure.name()).increment(1);
                 tracing::debug!(function, %failure, "a policy gave no answer");
                 self.state = State::Failed(failure.clone());
                 Err(failure)
@@ -147,7 +147,7 @@ impl GuestSession {
             Ran { outcome: outcome.map(|answer| (guest, answer)), fuel, output }
         };
         let ran = self.runtime.workers.run(job).await;
-        let ran = ran.map_err(|_| Failure::Unloadable("the sandbox failed while it ran the policy".to_owned()))?;
+        let ran = ran.map_err(|_| Failure::Unready("the sandbox failed while it ran the policy".to_owned()))?;
         self.cost.calls += 1;
         self.cost.fuel = self.cost.fuel.saturating_add(ran.fuel);
         if !ran.output.is_empty() {
@@ -219,16 +219,5 @@ impl Drop for GuestSession {
         if let State::Ready(guest) = mem::replace(&mut self.state, State::Fresh) {
             self.runtime.workers.send(move || drop(guest));
         }
-    }
-}
-
-/// The failure's name in the metrics.
-fn reason(failure: &Failure) -> &'static str {
-    match failure {
-        Failure::Trap(_) => "trap",
-        Failure::Fuel(_) => "fuel",
-        Failure::Malformed(_) => "malformed",
-        Failure::Unloadable(_) => "unloadable",
-        Failure::Busy(_) => "busy",
     }
 }

@@ -51,7 +51,7 @@ pub(crate) fn failed(call: &str, failure: &Failure) -> String {
     let remedy = match failure {
         Failure::Trap(_) => "; run it with the same facts in a unit test",
         Failure::Malformed(_) => "; see the limits and names in the contract's guide",
-        Failure::Unloadable(_) | Failure::Busy(_) => "; try again",
+        Failure::Unloadable(_) | Failure::Unready(_) | Failure::Busy(_) => "; try again",
         Failure::Fuel(_) => "",
     };
     format!("`{call}`: {failure}{remedy}")
