@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use directory::{
-    ids::{GroupId, RoleId, UserId},
+    ids::{GrantId, GroupId, MembershipId, RoleId, UserId},
     model::{Provenance, Status, Timestamp, UserText},
     query::{
         Direction, End, Filter, GrantPredicate, GroupPredicate, GroupText, IdSort, Keyset, MembershipPredicate, NameSort, Order, Period,
@@ -242,8 +242,9 @@ impl Asker<'_> {
     }
 
     fn membership_predicate(&mut self) -> MembershipPredicate {
-        match self.rng.random_range(0..5) {
+        match self.rng.random_range(0..6) {
             0 => MembershipPredicate::Users(self.some_users()),
+            5 => MembershipPredicate::Ids(self.some_memberships()),
             1 => MembershipPredicate::Groups(self.groups()),
             2 => MembershipPredicate::UnderGroups(self.groups()),
             3 => MembershipPredicate::Manager(self.rng.random_bool(0.5)),
@@ -252,8 +253,9 @@ impl Asker<'_> {
     }
 
     fn grant_predicate(&mut self) -> GrantPredicate {
-        match self.rng.random_range(0..6) {
+        match self.rng.random_range(0..7) {
             0 => GrantPredicate::Users(self.some_users()),
+            6 => GrantPredicate::Ids(self.some_grants()),
             1 => GrantPredicate::Roles(self.some_roles()),
             2 => GrantPredicate::Within(self.groups()),
             3 => GrantPredicate::WorkspaceWide(self.rng.random_bool(0.5)),
@@ -316,6 +318,16 @@ impl Asker<'_> {
 
     fn some_roles(&mut self) -> Vec<RoleId> {
         let known: Vec<RoleId> = self.world.roles.iter().map(|role| role.id).chain([RoleId(Uuid::from_u128(1))]).collect();
+        self.some(&known)
+    }
+
+    fn some_memberships(&mut self) -> Vec<MembershipId> {
+        let known: Vec<MembershipId> = self.world.memberships.iter().map(|row| row.id).chain([MembershipId(Uuid::from_u128(1))]).collect();
+        self.some(&known)
+    }
+
+    fn some_grants(&mut self) -> Vec<GrantId> {
+        let known: Vec<GrantId> = self.world.grants.iter().map(|row| row.id).chain([GrantId(Uuid::from_u128(1))]).collect();
         self.some(&known)
     }
 

@@ -370,6 +370,7 @@ impl Naive<'_> {
     fn membership_predicate(&self, predicate: &MembershipPredicate, at: usize) -> bool {
         let of = &self.world.memberships[at];
         match predicate {
+            MembershipPredicate::Ids(ids) => ids.contains(&of.id),
             MembershipPredicate::Users(users) => users.contains(&self.world.users[of.user].id),
             MembershipPredicate::Groups(groups) => groups.contains(&self.world.groups[of.group].id),
             MembershipPredicate::UnderGroups(groups) => groups.iter().any(|group| self.under(of.group, group.0)),
@@ -381,6 +382,7 @@ impl Naive<'_> {
     fn grant_predicate(&self, predicate: &GrantPredicate, at: usize) -> bool {
         let of = &self.world.grants[at];
         match predicate {
+            GrantPredicate::Ids(ids) => ids.contains(&of.id),
             GrantPredicate::Users(users) => users.contains(&self.world.users[of.user].id),
             GrantPredicate::Roles(roles) => roles.contains(&self.world.roles[of.role].id),
             GrantPredicate::Within(groups) => of.within.is_some_and(|group| groups.contains(&self.world.groups[group].id)),

@@ -1,7 +1,7 @@
 //! What a caller may ask of a list: one filter algebra for every interface, an order, a window.
 
 use crate::{
-    ids::{GroupId, RoleId, UserId},
+    ids::{GrantId, GroupId, MembershipId, RoleId, UserId},
     model::{Provenance, Status, Timestamp, UserText},
 };
 
@@ -201,6 +201,8 @@ pub enum RolePredicate {
 /// A condition on a membership.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MembershipPredicate {
+    /// One of these ids.
+    Ids(Vec<MembershipId>),
     /// Of one of these users.
     Users(Vec<UserId>),
     /// In one of these groups.
@@ -216,6 +218,8 @@ pub enum MembershipPredicate {
 /// A condition on a grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GrantPredicate {
+    /// One of these ids.
+    Ids(Vec<GrantId>),
     /// Of one of these users.
     Users(Vec<UserId>),
     /// Of one of these roles.

@@ -178,6 +178,7 @@ impl Eye<'_> {
     /// A condition on `memberships m`, which is in sight itself.
     pub(crate) fn membership_predicate(&self, predicate: &MembershipPredicate) -> Cond {
         match predicate {
+            MembershipPredicate::Ids(ids) => sql!("m.id {}", among(ids.iter().map(|id| id.0))).into(),
             MembershipPredicate::Users(ids) => sql!("m.user_id {}", among(ids.iter().map(|id| id.0))).into(),
             MembershipPredicate::Groups(ids) => sql!("m.group_id {}", among(ids.iter().map(|id| id.0))).into(),
             MembershipPredicate::UnderGroups(ids) => self.exists(sql!(
@@ -193,6 +194,7 @@ impl Eye<'_> {
     /// A condition on `grants a`, which is in sight itself.
     pub(crate) fn grant_predicate(&self, predicate: &GrantPredicate) -> Cond {
         match predicate {
+            GrantPredicate::Ids(ids) => sql!("a.id {}", among(ids.iter().map(|id| id.0))).into(),
             GrantPredicate::Users(ids) => sql!("a.user_id {}", among(ids.iter().map(|id| id.0))).into(),
             GrantPredicate::Roles(ids) => sql!("a.role_id {}", among(ids.iter().map(|id| id.0))).into(),
             GrantPredicate::Within(ids) => sql!("coalesce(a.within_group_id {}, false)", among(ids.iter().map(|id| id.0))).into(),
