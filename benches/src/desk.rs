@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, anyhow};
 use bailiwick::{clock::Clock, ids::Ids};
 use directory::{
-    access::{Actor, Ask, Command, Directory, Done, Gate, Request, Subject},
+    access::{Actor, Ask, Command, Directory, Done, Gate, Origin, Request, Subject},
     ids::{GroupId, RoleId, UserId, WorkspaceId},
     query::{Filter, GroupPredicate, GroupText, Keyset, Order, RolePredicate, RoleText, TextMatch, Window},
     store::{AmongGroups, AmongRoles, AmongUsers},
@@ -106,6 +106,6 @@ impl Desk {
     }
 
     fn subject(&self) -> Subject {
-        Subject { workspace: self.workspace, actor: Actor::User(self.user), scopes: None, expires_at: None, via: "graphql" }
+        Subject { workspace: self.workspace, actor: Actor::User(self.user), scopes: None, expires_at: None, origin: Origin::within("graphql") }
     }
 }

@@ -10,7 +10,7 @@ use bailiwick::{
     wiring,
 };
 use directory::{
-    access::{Actor, Gate, Subject},
+    access::{Actor, Gate, Origin, Subject},
     ids::{UserId, WorkspaceId},
     model::Timestamp,
 };
@@ -84,7 +84,7 @@ async fn count(schema: &Schema, gate: &Arc<Gate>, workspace: WorkspaceId, user: 
 
 /// Answers a document as JSON, or fails with its errors.
 pub async fn execute(schema: &Schema, gate: &Arc<Gate>, workspace: WorkspaceId, user: UserId, document: &str) -> Result<String> {
-    let subject = Subject { workspace, actor: Actor::User(user), scopes: None, expires_at: None, via: "graphql" };
+    let subject = Subject { workspace, actor: Actor::User(user), scopes: None, expires_at: None, origin: Origin::within("graphql") };
     let now = Timestamp(1_700_000_000_000_000);
     let directory = Arc::new(gate.open(subject.clone(), now).await?);
     let writer = Writer { gate: gate.clone(), clock: Clock::fixed(now), subject: Some(subject) };

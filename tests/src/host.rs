@@ -17,7 +17,7 @@ use bailiwick::{
     wiring::{self, Database},
 };
 use directory::{
-    access::{Directory, Gate, Operator, OperatorVia, Subject},
+    access::{Directory, Gate, Operator, OperatorVia, Origin, Subject},
     contract::Engine,
     ids::{PolicyId, PolicyVersionId, WorkspaceId},
     model::{Timestamp, TokenKind},
@@ -265,8 +265,8 @@ impl TestHost {
     pub async fn directory(&self, world: &World, asker: &Asker) -> Directory {
         let person = asker.person.expect("services have tokens, and go through HTTP");
         let actor = directory::access::Actor::User(world.people[person].id.parse().unwrap());
-        let subject =
-            Subject { workspace: world.id.parse().unwrap(), actor, scopes: asker.scopes.clone(), expires_at: None, via: "graphql" };
+        let (scopes, origin) = (asker.scopes.clone(), Origin::within("graphql"));
+        let subject = Subject { workspace: world.id.parse().unwrap(), actor, scopes, expires_at: None, origin };
         self.gate().open(subject, NOW).await.unwrap()
     }
 

@@ -1,16 +1,22 @@
 //! Who sends a request: the token of its `Authorization` header, looked up once.
 
-use directory::access::{Caller, authenticate};
-use poem::http::{HeaderMap, header::AUTHORIZATION};
+use std::net::SocketAddr;
+
+use directory::access::{Caller, Origin, authenticate};
+use poem::{
+    Request,
+    http::{HeaderMap, header::AUTHORIZATION},
+};
 
 use super::{Edge, Failure, code::Code};
 use crate::tokens;
 
 /// Finds out who sends a request; `None` if it does not say.
-pub(super) async fn caller(edge: &Edge, headers: &HeaderMap, via: &'static str) -> Result<Option<Caller>, Failure> {
-    let Some(token) = bearer(headers)? else { return Ok(None) };
+pub(super) async fn caller(edge: &Edge, request: &Request, via: &'static str) -> Result<Option<Caller>, Failure> {
+    let Some(token) = bearer(request.headers())? else { return Ok(None) };
     let app = &edge.app;
-    let caller = authenticate(app.gate.store().as_ref(), tokens::hash(token), app.clock.now(), via).await?;
+    let origin = Origin { via, peer: request.remote_addr().as_socket_addr().map(SocketAddr::ip) };
+    let caller = authenticate(app.gate.store().as_ref(), tokens::hash(token), app.clock.now(), origin).await?;
     caller.map(Some).map_err(|rejection| rejected(rejection.to_string()))
 }
 

@@ -24,7 +24,7 @@ const LINES_MAX: usize = 10_000;
 pub(super) async fn export(edge: Arc<Edge>, request: Request) -> Result<Response, Failure> {
     let limits = &edge.app.config.limits;
     let work = async {
-        let subject = match auth::caller(&edge, request.headers(), "http").await? {
+        let subject = match auth::caller(&edge, &request, "http").await? {
             None => return Err(auth::missing()),
             Some(Caller::Subject(subject)) => subject,
             Some(Caller::Operator(_)) => {

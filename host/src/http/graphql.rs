@@ -11,7 +11,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use async_graphql::parser::types::OperationType;
 use directory::access::{Caller, Directory, Subject};
-use poem::{Request, Response, http::HeaderMap};
+use poem::{Request, Response};
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -68,7 +68,7 @@ async fn respond(edge: &Edge, request: &Request, operations: Result<Operations, 
         (None, Ok(operations)) => {
             let get = *request.method() != poem::http::Method::POST;
             let mut deadline = Box::pin(sleep(Duration::from_millis(edge.app.config.limits.request_ms)));
-            answers(edge, request.headers(), get, operations, deadline.as_mut()).await
+            answers(edge, request, get, operations, deadline.as_mut()).await
         }
     };
     match answered {
@@ -97,7 +97,7 @@ enum Answers {
 /// Answers all operations of a request within one deadline, one after the other.
 async fn answers(
     edge: &Edge,
-    headers: &HeaderMap,
+    request: &Request,
     get: bool,
     operations: Operations,
     mut deadline: Pin<&mut Sleep>,
@@ -105,7 +105,7 @@ async fn answers(
     let limits = &edge.app.config.limits;
     let mutations_until = deadline.deadline() - Duration::from_millis(limits.request_ms) + Duration::from_millis(limits.mutation_ms);
     let caller = tokio::select! {
-        caller = auth::caller(edge, headers, "graphql") => caller?,
+        caller = auth::caller(edge, request, "graphql") => caller?,
         () = deadline.as_mut() => return Err(Failure::deadline()),
     };
     let subject = match caller {
@@ -116,8 +116,8 @@ async fn answers(
             return Err(Failure::new(Code::FORBIDDEN, message));
         }
     };
-    let explain = headers.get(EXPLAIN).is_some_and(|value| value == "1");
-    let view_as = ViewAs::read(headers)?;
+    let explain = request.headers().get(EXPLAIN).is_some_and(|value| value == "1");
+    let view_as = ViewAs::read(request.headers())?;
     if view_as.is_some() && subject.is_none() {
         return Err(auth::missing());
     }

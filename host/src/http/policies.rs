@@ -131,7 +131,7 @@ async fn within<T>(millis: u64, work: impl Future<Output = Result<T, Failure>>) 
 }
 
 async fn subject(edge: &Edge, request: &Request) -> Result<Subject, Failure> {
-    let caller = within(edge.app.config.limits.request_ms, auth::caller(edge, request.headers(), "http")).await?;
+    let caller = within(edge.app.config.limits.request_ms, auth::caller(edge, request, "http")).await?;
     match caller {
         None => Err(auth::missing()),
         Some(Caller::Subject(subject)) => Ok(subject),

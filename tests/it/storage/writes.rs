@@ -4,7 +4,7 @@
 use bailiwick::{clock::Clock, ids::Ids};
 use directory::{
     Error, Refusal, Rule,
-    access::{Actor, Command, DeleteRole, Done, RemoveUsers, Request, RestoreUser, Subject},
+    access::{Actor, Command, DeleteRole, Done, Origin, RemoveUsers, Request, RestoreUser, Subject},
     ids::UserId,
     limits::{ATTRIBUTE_VALUES, BIN_DAYS},
     model::Timestamp,
@@ -129,7 +129,8 @@ async fn crowd(host: &TestHost, key: &str) -> World {
 /// Does something as the first person of a world.
 async fn write(host: &TestHost, world: &World, command: Command, now: Timestamp) -> Result<Done, Refusal> {
     let actor = Actor::User(world.people[0].id.parse().unwrap());
-    let subject = Subject { workspace: world.id.parse().unwrap(), actor, scopes: None, expires_at: None, via: "graphql" };
+    let subject =
+        Subject { workspace: world.id.parse().unwrap(), actor, scopes: None, expires_at: None, origin: Origin::within("graphql") };
     let mut ids = Ids::random(Clock::system());
     host.gate().write(&subject, &Request { command, key: None }, now, &mut ids).await
 }

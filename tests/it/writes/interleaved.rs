@@ -10,8 +10,8 @@ use bailiwick::{ids::Ids, wiring};
 use directory::{
     Error, Refusal, Sealed, Warrant,
     access::{
-        Actor, Command, Done, Gate, Member, MoveGroup, RemoveGrants, RemoveMembers, RemoveUsers, Request, SetManagers, SetStatus, Subject,
-        UpdateUser,
+        Actor, Command, Done, Gate, Member, MoveGroup, Origin, RemoveGrants, RemoveMembers, RemoveUsers, Request, SetManagers, SetStatus,
+        Subject, UpdateUser,
     },
     change::{Write, Written},
     contract::Digest,
@@ -106,7 +106,7 @@ impl Store for Between {
 
 fn subject(stage: &Stage<'_>, who: &str) -> Subject {
     let actor = Actor::User(stage.user(who).parse().unwrap());
-    Subject { workspace: stage.world.id.parse().unwrap(), actor, scopes: None, expires_at: None, via: "graphql" }
+    Subject { workspace: stage.world.id.parse().unwrap(), actor, scopes: None, expires_at: None, origin: Origin::within("graphql") }
 }
 
 async fn write(gate: &Arc<Gate>, subject: &Subject, command: Command) -> Result<Done, Refusal> {

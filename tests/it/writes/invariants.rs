@@ -12,7 +12,7 @@ use bailiwick::{clock::Clock, ids::Ids};
 use directory::{
     Refusal,
     access::{
-        Actor, AddGrants, AddMembers, Command, CreateGroup, DeleteGroup, Done, Gate, GrantDraft, Member, MoveGroup, RemoveGrants,
+        Actor, AddGrants, AddMembers, Command, CreateGroup, DeleteGroup, Done, Gate, GrantDraft, Member, MoveGroup, Origin, RemoveGrants,
         RemoveMembers, RemoveUsers, Request, RestoreGroup, RestoreUser, SetStatus, Subject,
     },
     change::DeleteMode,
@@ -392,7 +392,7 @@ impl Move<'_> {
 
 fn subject(stage: &Stage<'_>, user: UserId) -> Subject {
     let actor = Actor::User(user);
-    Subject { workspace: stage.world.id.parse().unwrap(), actor, scopes: None, expires_at: None, via: "graphql" }
+    Subject { workspace: stage.world.id.parse().unwrap(), actor, scopes: None, expires_at: None, origin: Origin::within("graphql") }
 }
 
 async fn write(gate: &Arc<Gate>, subject: &Subject, command: Command, ids: &mut Ids) -> Result<Done, Refusal> {

@@ -44,7 +44,7 @@ pub use operator::{Operator, OperatorAction, OperatorVia};
 pub use permissions::{ActionDecision, EffectivePermission, Object, PermissionSource};
 pub use policies::{Activation, ActivePolicy, Upload};
 pub use sealed::{Sealed, Visible, Warrant};
-pub use subject::{Actor, Caller, Rejection, Subject, authenticate};
+pub use subject::{Actor, Caller, Origin, Rejection, Subject, authenticate};
 pub use tree::{GroupTree, TreeNode};
 pub use view_as::{WhoCan, WhoPage};
 pub use write::{

@@ -315,7 +315,7 @@ impl Directory {
             Actor::User(id) => (id.to_string(), Some(fact("status", "active"))),
             Actor::Service(id) => (id.to_string(), None),
         };
-        let mut facts = vec![fact("id", &id), fact("via", self.subject.via)];
+        let mut facts = vec![fact("id", &id), fact("via", self.subject.origin.via)];
         facts.extend(status);
         facts.extend(self.subject.scopes.iter().flatten().map(|scope| fact("token-scope", scope)));
         facts.extend(self.context.facts.attributes.iter().map(|(name, value)| fact(&format!("attributes.{name}"), value)));

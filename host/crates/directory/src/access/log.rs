@@ -297,7 +297,7 @@ impl Directory {
         DecisionRecord {
             at: self.now,
             actor: Some(self.subject.actor.clone()),
-            via: self.subject.via.to_owned(),
+            via: self.subject.origin.via.to_owned(),
             purpose: call.purpose,
             action: call.action.to_owned(),
             kind: call.kind,

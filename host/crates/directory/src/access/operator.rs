@@ -1,6 +1,6 @@
 //! The operator: a subject of its own, whom the host decides by this enumerated list and no policy is asked about.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{Sealed, Visible, Warrant};
 use crate::{
@@ -58,13 +58,20 @@ pub enum OperatorAction {
 #[derive(Clone, Copy, Debug)]
 pub struct Operator {
     via: OperatorVia,
+    peer: Option<IpAddr>,
 }
 
 impl Operator {
     /// Whoever holds the database holds this: for the command line, and for a token of the operator that was verified.
     #[must_use]
     pub const fn new(via: OperatorVia) -> Self {
-        Self { via }
+        Self { via, peer: None }
+    }
+
+    /// The same, at the other end of a connection.
+    #[must_use]
+    pub const fn coming_from(self, peer: Option<IpAddr>) -> Self {
+        Self { peer, ..self }
     }
 
     /// Leave to create a workspace or bring it up to date.
@@ -185,7 +192,7 @@ impl Operator {
 
     fn audit(&self, action: OperatorAction, workspace: Option<WorkspaceId>, target: &str) {
         let workspace = workspace.map(|id| id.to_string());
-        tracing::info!(target: "audit", subject = "operator", via = ?self.via, ?action, workspace, on = target);
+        tracing::info!(target: "audit", subject = "operator", via = ?self.via, peer = ?self.peer, ?action, workspace, on = target);
     }
 }
 

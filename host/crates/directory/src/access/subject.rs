@@ -1,5 +1,7 @@
 //! Who asks. Established once for each request, here and nowhere else.
 
+use std::net::IpAddr;
+
 use super::{Operator, OperatorVia};
 use crate::{
     Error,
@@ -19,8 +21,25 @@ pub struct Subject {
     pub scopes: Option<Vec<String>>,
     /// When its token stops working; `None` for never.
     pub expires_at: Option<Timestamp>,
-    /// `graphql`, `http` or `cli`.
+    /// How and from where its request came.
+    pub origin: Origin,
+}
+
+/// How and from where a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// `graphql`, `http` or `cli`; policies are shown it.
     pub via: &'static str,
+    /// The address at the other end of the connection: behind a proxy, the proxy's. For the history only; no policy is shown it.
+    pub peer: Option<IpAddr>,
+}
+
+impl Origin {
+    /// From within the server: no connection.
+    #[must_use]
+    pub const fn within(via: &'static str) -> Self {
+        Self { via, peer: None }
+    }
 }
 
 /// A person or a service.
@@ -88,12 +107,7 @@ pub enum Rejection {
 ///
 /// # Errors
 /// The outer one is the store's.
-pub async fn authenticate(
-    store: &dyn Store,
-    hash: [u8; 32],
-    now: Timestamp,
-    via: &'static str,
-) -> Result<Result<Caller, Rejection>, Error> {
+pub async fn authenticate(store: &dyn Store, hash: [u8; 32], now: Timestamp, origin: Origin) -> Result<Result<Caller, Rejection>, Error> {
     let Some(credential) = store.credential(hash).await? else { return Ok(Err(Rejection::Unknown)) };
     if credential.revoked {
         return Ok(Err(Rejection::Revoked));
@@ -102,7 +116,7 @@ pub async fn authenticate(
         return Ok(Err(Rejection::Expired));
     }
     let (actor, scopes) = match (credential.kind, credential.user) {
-        (TokenKind::Operator, _) => return Ok(Ok(Caller::Operator(Operator::new(OperatorVia::Token)))),
+        (TokenKind::Operator, _) => return Ok(Ok(Caller::Operator(Operator::new(OperatorVia::Token).coming_from(origin.peer)))),
         (TokenKind::Personal, Some((user, Status::Active))) => {
             (Actor::User(user), Some(credential.scopes).filter(|scopes| !scopes.is_empty()))
         }
@@ -110,5 +124,5 @@ pub async fn authenticate(
         (TokenKind::Service, _) => (Actor::Service(credential.token), Some(credential.scopes)),
     };
     let Some(workspace) = credential.workspace else { return Ok(Err(Rejection::Unknown)) };
-    Ok(Ok(Caller::Subject(Subject { workspace, actor, scopes, expires_at: credential.expires_at, via })))
+    Ok(Ok(Caller::Subject(Subject { workspace, actor, scopes, expires_at: credential.expires_at, origin })))
 }
