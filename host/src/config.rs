@@ -128,6 +128,22 @@ pub struct Policy {
     /// Entries that the decision log of a workspace keeps.
     #[serde(deserialize_with = "positive")]
     pub log_entries: u64,
+    /// Minutes after an activation in which a version that fails is left; 0 leaves none.
+    pub watch_minutes: u32,
+    /// Failures that it takes, at least.
+    #[serde(deserialize_with = "positive")]
+    pub watch_failures: u64,
+    /// Calls of a hundred that may fail.
+    #[serde(deserialize_with = "percentage")]
+    pub watch_percent: u64,
+}
+
+/// A number from 0 to 99: more than all can not fail.
+fn percentage<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    match u64::deserialize(deserializer)? {
+        percent @ 0..100 => Ok(percent),
+        _ => Err(serde::de::Error::custom("it must be at most 99")),
+    }
 }
 
 /// A number that is not 0: there is no time, and no connection, in which nothing can be done.

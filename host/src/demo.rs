@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use directory::{
     Error,
-    access::{Gate, Operator, OperatorVia},
+    access::{Forced, Gate, Operator, OperatorVia},
     contract::Module,
     ids::{PolicyVersionId, UserId, WorkspaceId},
     limits,
@@ -239,7 +239,7 @@ async fn install(place: &Place, operator: &Operator, workspace: WorkspaceId, mod
     }
     let mut ids = Ids::seeded(&format!("{workspace} module"), MADE_AT);
     let policy = gate.install_policy(operator, workspace, module.bytes.clone(), MADE_AT, &mut ids).await?;
-    gate.force_policy(operator, workspace, Some(policy), String::new(), MADE_AT, &mut ids).await.map(drop)
+    gate.force_policy(operator, workspace, Forced { module: Some(policy), ..Forced::default() }, MADE_AT, &mut ids).await.map(drop)
 }
 
 async fn policy(place: &Place, operator: &Operator, workspace: WorkspaceId) -> Result<Policy, Error> {

@@ -16,7 +16,7 @@ pub fn wire(error: &Error) -> (u16, &'static str) {
         Error::Item { error, .. } => wire(error),
         Error::Inactive => (401, "UNAUTHENTICATED"),
         Error::TooLarge(_) => (413, "LIMIT_EXCEEDED"),
-        Error::Refused(_) => (422, "ACTIVATION_REFUSED"),
+        Error::Refused(_) | Error::Gates(_) => (422, "ACTIVATION_REFUSED"),
         Error::Policy(_) => (503, "POLICY_UNAVAILABLE"),
         Error::Store(_) => (500, "INTERNAL"),
         Error::Deadline => (503, "DEADLINE_EXCEEDED"),

@@ -87,6 +87,7 @@ fn routes(edge: &Arc<Edge>) -> impl Endpoint<Output = Response> + use<> {
                 (Method::PUT, |edge, request| Box::pin(policies::upload(edge, request))),
             ]),
         )
+        .at("/v1/policies/history", page(vec![(Method::GET, |edge, request| Box::pin(policies::history(edge, request)))]))
         .at("/v1/policies/settings", page(vec![(Method::PUT, |edge, request| Box::pin(policies::set(edge, request)))]))
         .at("/v1/policies/rollback", page(vec![(Method::POST, |edge, request| Box::pin(policies::roll_back(edge, request)))]))
         .at("/v1/policies/decisions", page(vec![(Method::GET, |edge, request| Box::pin(decisions::export(edge, request)))]))

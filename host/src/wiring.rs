@@ -8,7 +8,7 @@ use std::{
 
 use directory::{
     Error,
-    access::{Gate, LogSettings},
+    access::{Gate, LogSettings, WatchRules},
     contract::{Digest, Engine, Module},
     store::Store,
 };
@@ -17,8 +17,9 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     app::App,
     clock::Clock,
-    config::Config,
+    config::{Config, Policy},
     graphql,
+    ids::Ids,
     secret::{Purpose, Secret},
 };
 
@@ -121,7 +122,8 @@ pub fn gate(config: &Config, database: &Database, secret: Option<&Secret>) -> Re
     let sandbox = Arc::new(sandbox(config, secret)?);
     // So that a caller is told, and an administrator can break the glass, before the request's own time is over.
     let patience = Duration::from_millis(config.limits.request_ms / 2);
-    Ok(Arc::new(Gate::new(database.store(), sandbox, standard()).with_patience(patience).with_log(log_settings(config))))
+    let gate = Gate::new(database.store(), sandbox, standard()).with_patience(patience).with_log(log_settings(config));
+    Ok(Arc::new(gate.with_watch(watch(config), Box::new(Ids::random(Clock::system())))))
 }
 
 /// The sandbox of the gate by itself, for tools that look at modules on somebody's own machine. Keeps no code on disk.
@@ -154,6 +156,13 @@ fn sandbox(config: &Config, secret: Option<&Secret>) -> Result<policy::Sandbox, 
 #[must_use]
 pub const fn log_settings(config: &Config) -> LogSettings {
     LogSettings { sample: config.policy.log_sample, keep: config.policy.log_entries }
+}
+
+/// When a version that was activated a short time ago is left.
+#[must_use]
+pub const fn watch(config: &Config) -> WatchRules {
+    let Policy { watch_minutes, watch_failures, watch_percent, .. } = &config.policy;
+    WatchRules { minutes: *watch_minutes, failures: *watch_failures, percent: *watch_percent }
 }
 
 /// The folder of compiled code in the data folder.

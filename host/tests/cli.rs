@@ -180,6 +180,38 @@ fn wrong_names_are_told_with_their_remedy() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_operator_forces_a_policy_and_finds_it_in_the_history() -> anyhow::Result<()> {
+    let folder = TempDir::new()?;
+    let at = folder.path();
+    succeed(at, &["migrate"])?;
+    succeed(at, &["workspace", "create", "acme", "--administrator", "ada@acme.example"])?;
+    let of_acme = |arguments: &[&'static str]| [&["policy"], arguments, &["--workspace", "acme"]].concat();
+    ensure!(succeed(at, &of_acme(&["history"]))?.is_empty(), "what a workspace begins with is no step");
+    // Past the gates: nobody asks `standard` whether it knows the setting.
+    let forced = succeed(at, &of_acme(&["activate", "standard", "--settings", "{\"no\": 1}", "--note", "ticket 12"]))?;
+    let back = succeed(at, &of_acme(&["rollback", "--note", "a mistake"]))?;
+    let lines = succeed(at, &of_acme(&["history", "--json"]))?;
+    let steps = lines.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    let [last, first] = steps.as_slice() else { bail!("{lines}") };
+    for (step, name, version, note) in [(first, "activation-forced", &forced, "ticket 12"), (last, "rollback-forced", &back, "a mistake")] {
+        ensure!(step["step"] == name && step["note"] == note, "{step}");
+        ensure!(version.ends_with(step["version"].as_str().unwrap_or("no version")), "{step}");
+        ensure!(step["by"]["kind"] == "operator" && step["via"] == "command-line" && step["peer"].is_null(), "{step}");
+    }
+    let text = succeed(at, &of_acme(&["history", "--first", "1"]))?;
+    ensure!(text.lines().count() == 1 && text.contains("rollback-forced") && text.contains("operator via command-line"), "{text}");
+    for (arguments, expected) in [
+        (&["activate", "pol_00000000000000000000000000000000"][..], "was not found"),
+        (&["activate", "standard", "--settings", "{}", "--standard-settings", "{}"], "give one of them"),
+    ] {
+        let text = fail(&mut bailiwick(at, &of_acme(arguments)), 1)?;
+        ensure!(text.contains(expected), "{arguments:?}: {text}");
+    }
+    fail(&mut bailiwick(at, &of_acme(&["activate", "standart"])), 2)?;
+    Ok(())
+}
+
 const WHO: &str = "{ viewer { user { id } } }";
 
 #[test]

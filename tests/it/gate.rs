@@ -4,8 +4,12 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use bailiwick::{ids::Ids, wiring};
 use directory::{
-    contract::{Manifest, Module},
+    Error,
+    access::{RoleAsk, RollBack, UserAsk},
+    contract::{Manifest, Module, Verdict},
+    query::{Order, Window},
     register::{self, Kind},
+    store::{AmongRoles, AmongUsers},
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value as Json, json};
@@ -209,12 +213,53 @@ fn a_policy_that_fails_denies_everything_and_can_be_rolled_back() {
                 // The operator always can.
                 Part::Scope => {
                     let mut ids = Ids::seeded(name, NOW);
-                    host.gate().force_roll_back(&host.operator, workspace, None, NOW, &mut ids).await.unwrap();
+                    host.gate().force_roll_back(&host.operator, workspace, RollBack::default(), NOW, &mut ids).await.unwrap();
                 }
             }
             let after = host.graphql(&administrator, EVERYTHING, Json::Null).await;
             assert_eq!(after["data"], before["data"]);
         }
+    });
+}
+
+/// An action of policies is answered by `standard` where the module fails on this very one, and not where it was made to fail before.
+#[test]
+fn the_glass_is_broken_by_a_failure_on_the_action_itself() {
+    on_each_database(async |host: &TestHost| {
+        let mut world = generate::world(&mut Dice::seeded(7), "glass".to_owned(), 3);
+        host.import_world(&mut world, "").await;
+        let workspace = world.id.parse().unwrap();
+        let member = (1..world.people.len()).find(|at| world.people[*at].status == "active").unwrap();
+        let mut guest = Guest::new().describing(|manifest| manifest.decides = vec!["*".to_owned()]);
+        let deny = guest.table(&[Verdict { reason: "not for you".to_owned(), ..Verdict::default() }]);
+        // Denies `policy.*`, and fails at everything else.
+        let policies = "(i32.eq (i32.load8_u (i32.load (local.get $arguments))) (i32.const 112))";
+        let denies = guest.clone().armed(Part::Check, &format!("(if (result i32) {policies} (then {deny}) (else (unreachable)))"));
+        let denies = host.install(workspace, "denies", denies.component().into()).await;
+        let fails = host.install(workspace, "fails", guest.armed(Part::Check, "(unreachable)").component().into()).await;
+        let users =
+            || UserAsk { among: AmongUsers::All, filter: None, order: Order::default(), window: Window { rows: 5, ..Window::default() } };
+
+        host.force(workspace, Some(denies), "armed".to_owned()).await;
+        let directory = host.directory(&world, &Asker::person(0)).await;
+        assert!(matches!(directory.list_users(users()).await, Err(Error::Policy(_))));
+        let refused = directory.active_policy().await;
+        assert!(matches!(&refused, Err(Error::Forbidden { reason, .. }) if reason == "not for you"), "asked anew, it answers: {refused:?}");
+        // What it failed at fails again; it is asked anew once for each action, and then the failure stands.
+        let roles =
+            RoleAsk { among: AmongRoles::All, filter: None, order: Order::default(), window: Window { rows: 5, ..Window::default() } };
+        assert!(matches!(directory.list_roles(roles).await, Err(Error::Policy(_))));
+        assert!(matches!(directory.active_policy().await, Err(Error::Policy(_))), "nobody answers in its place");
+
+        host.force(workspace, Some(fails), "armed".to_owned()).await;
+        let directory = host.directory(&world, &Asker::person(0)).await;
+        assert!(matches!(directory.list_users(users()).await, Err(Error::Policy(_))));
+        for _ in 0..3 {
+            directory.active_policy().await.unwrap();
+            directory.policy_history(None, 5).await.unwrap();
+        }
+        let member = host.directory(&world, &Asker::person(member)).await;
+        assert!(matches!(member.active_policy().await, Err(Error::Policy(_))), "a member breaks no glass");
     });
 }
 

@@ -1,8 +1,11 @@
 //! The HTTP edge over real sockets, on the demo's workspaces.
 
 mod examples;
+mod gates;
 mod graphql;
+mod history;
 mod pages;
 mod policies;
 mod server;
 mod site;
+mod watch;

@@ -5,6 +5,7 @@
 
 mod cases;
 mod deadlines;
+mod history;
 mod imports;
 mod lists;
 mod naive;

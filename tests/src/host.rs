@@ -17,7 +17,7 @@ use bailiwick::{
     wiring::{self, Database},
 };
 use directory::{
-    access::{Directory, Gate, Operator, OperatorVia, Origin, Subject},
+    access::{Directory, Forced, Gate, Operator, OperatorVia, Origin, Subject},
     contract::Engine,
     ids::{PolicyId, PolicyVersionId, WorkspaceId},
     model::{Timestamp, TokenKind},
@@ -265,8 +265,13 @@ impl TestHost {
     pub async fn directory(&self, world: &World, asker: &Asker) -> Directory {
         let person = asker.person.expect("services have tokens, and go through HTTP");
         let actor = directory::access::Actor::User(world.people[person].id.parse().unwrap());
-        let (scopes, origin) = (asker.scopes.clone(), Origin::within("graphql"));
-        let subject = Subject { workspace: world.id.parse().unwrap(), actor, scopes, expires_at: None, origin };
+        let subject = Subject {
+            workspace: world.id.parse().unwrap(),
+            actor,
+            scopes: asker.scopes.clone(),
+            expires_at: None,
+            origin: Origin::within("graphql"),
+        };
         self.gate().open(subject, NOW).await.unwrap()
     }
 
@@ -284,7 +289,11 @@ impl TestHost {
     /// Activates a module (or `standard`) with settings as the operator.
     pub async fn force(&self, workspace: WorkspaceId, module: Option<PolicyId>, settings: String) -> PolicyVersionId {
         let mut ids = self.part_of_ids("force");
-        self.gate().force_policy(&self.operator, workspace, module, settings, NOW, &mut ids).await.unwrap()
+        let forced = match module {
+            Some(_) => Forced { module, settings: Some(settings), ..Forced::default() },
+            None => Forced { standard_settings: Some(settings), ..Forced::default() },
+        };
+        self.gate().force_policy(&self.operator, workspace, forced, NOW, &mut ids).await.unwrap()
     }
 
     /// Lets a policy decide in a world.

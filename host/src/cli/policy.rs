@@ -1,12 +1,15 @@
 //! `bailiwick policy`: what the operator does with a workspace's policies, and what its own people do through a server.
 
+mod activate;
 mod bench;
 mod check;
 mod compare;
+mod history;
 mod new;
 mod templates;
 
 use directory::{
+    access::RollBack,
     ids::{PolicyVersionId, WorkspaceId},
     store::Store,
 };
@@ -22,8 +25,10 @@ pub(super) enum Command {
     Check(check::Check),
     Bench(bench::Bench),
     List(List),
+    Activate(activate::Activate),
     Rollback(Rollback),
     Compare(compare::Arguments),
+    History(history::History),
 }
 
 /// List what was active in a workspace, the active version first
@@ -49,6 +54,7 @@ pub(super) struct List {
     after_long_help = "\
 Examples:
   bailiwick policy rollback --workspace acme       To the version before
+  bailiwick policy rollback --workspace acme --note 'ticket 12'
   bailiwick policy rollback --workspace acme --to pov_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f"
 )]
 pub(super) struct Rollback {
@@ -58,6 +64,9 @@ pub(super) struct Rollback {
     /// The version's id, as `policy list` prints it [default: the one before the active one]
     #[arg(long, value_name = "ID")]
     to: Option<PolicyVersionId>,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
 }
 
 pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
@@ -74,16 +83,19 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
             database.close().await;
             Ok(())
         }
-        Command::Rollback(rollback) => roll_back(rollback, config).await,
+        Command::Activate(arguments) => activate::run(arguments, config).await,
+        Command::Rollback(arguments) => roll_back(arguments, config).await,
+        Command::History(arguments) => history::run(arguments, config).await,
     }
 }
 
-async fn roll_back(Rollback { workspace, to }: Rollback, config: &Config) -> anyhow::Result<()> {
+async fn roll_back(arguments: Rollback, config: &Config) -> anyhow::Result<()> {
+    let Rollback { workspace, to, note } = arguments;
     let database = open::database(config).await?;
     let workspace = open::workspace(database.store().as_ref(), &workspace).await?.id;
     let gate = wiring::gate(config, &database, None)?;
     let (now, mut ids) = (Clock::system().now(), Ids::random(Clock::system()));
-    let active = gate.force_roll_back(&open::operator(), workspace, to, now, &mut ids).await?;
+    let active = gate.force_roll_back(&open::operator(), workspace, RollBack { to, note }, now, &mut ids).await?;
     print(&format!("active: {active}"));
     database.close().await;
     Ok(())

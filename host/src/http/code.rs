@@ -77,6 +77,7 @@ mod tests {
             Error::Stale(text()),
             Error::TooLarge(text()),
             Error::Refused(text()),
+            Error::Gates(Vec::new()),
             Error::Policy(Failure::Unloadable(text())),
             Error::Store(text()),
             Error::Deadline,

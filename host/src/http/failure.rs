@@ -1,11 +1,11 @@
 //! A request that failed as a whole, and how it is answered outside GraphQL.
 
-use directory::Error;
+use directory::{Error, model::ToldReason};
 use poem::{Response, http::StatusCode};
 use serde_json::{Value, json};
 
 use super::{code::Code, request_id::RequestId};
-use crate::error;
+use crate::{error, policy_history::reason};
 
 /// Why a whole request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,11 +15,13 @@ pub(super) struct Failure {
     pub(super) message: String,
     /// A header that HTTP wants beside the status.
     pub(super) header: Option<(&'static str, String)>,
+    /// What the gates of an activation have against it.
+    pub(super) reasons: Vec<ToldReason>,
 }
 
 impl Failure {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), header: None }
+        Self { code, message: message.into(), header: None, reasons: Vec::new() }
     }
 
     pub(super) fn with_header(self, name: &'static str, value: impl Into<String>) -> Self {
@@ -34,10 +36,13 @@ impl Failure {
         Self::from(&Error::Deadline)
     }
 
-    /// `{"error": {"code", "message", "requestId"}}`.
+    /// `{"error": {"code", "message", "requestId"}}`, and `reasons` where gates refused.
     pub(super) fn into_response(self, id: &RequestId) -> Response {
-        let body = json!({ "error": { "code": self.code.name, "message": self.message, "requestId": id.as_str() } });
-        self.head(json_response(status(self.code.status), &body))
+        let mut error = json!({ "code": self.code.name, "message": self.message, "requestId": id.as_str() });
+        if !self.reasons.is_empty() {
+            error["reasons"] = self.reasons.iter().map(reason).collect();
+        }
+        self.head(json_response(status(self.code.status), &json!({ "error": error })))
     }
 
     /// Adds the header to an answer.
@@ -56,7 +61,9 @@ impl From<&Error> for Failure {
     fn from(failure: &Error) -> Self {
         error::log(failure);
         let (_, name) = error::wire(failure);
-        Code::named(name).map_or_else(Self::internal, |code| Self::new(code, error::message(failure)))
+        let reasons = if let Error::Gates(reasons) = failure { reasons.clone() } else { Vec::new() };
+        let told = |code| Self { reasons, ..Self::new(code, error::message(failure)) };
+        Code::named(name).map_or_else(Self::internal, told)
     }
 }
 

@@ -9,8 +9,8 @@ use std::{sync::Arc, time::Duration};
 use directory::{
     access::{Caller, Subject},
     ids::PolicyId,
-    limits::MODULE_BYTES,
-    model::PolicyStatus,
+    limits::{HISTORY_PAGE, MODULE_BYTES, PAGE_ROWS_DEFAULT},
+    model::{PolicyStatus, StepNumber},
     store::IdSource,
 };
 use poem::{Request, Response, http::StatusCode};
@@ -24,7 +24,7 @@ use super::{
     graphql::operation::check_content,
     limits::{JSON_BYTES, POLICY_MS},
 };
-use crate::ids::Ids;
+use crate::{ids::Ids, policy_history};
 use change::{Change, Expected, What};
 
 /// The id under which the embedded policy is activated.
@@ -46,6 +46,60 @@ pub(super) async fn list(edge: Arc<Edge>, request: Request) -> Result<Response, 
         Ok(json_response(StatusCode::OK, &list))
     };
     within(edge.app.config.limits.request_ms, work).await
+}
+
+/// `GET /v1/policies/history`: what was done, the latest first; `?after=` a number, and at most `?first=` steps.
+pub(super) async fn history(edge: Arc<Edge>, request: Request) -> Result<Response, Failure> {
+    let window = HistoryWindow::of(&request)?;
+    let work = async {
+        let subject = subject(&edge, &request).await?;
+        let directory = edge.app.gate.open(subject, edge.app.clock.now()).await?;
+        let page = directory.policy_history(window.after, window.first).await?;
+        let steps: Vec<_> = page.steps.iter().map(|step| policy_history::step(step)).collect();
+        Ok(json_response(StatusCode::OK, &json!({ "steps": steps, "more": page.more })))
+    };
+    within(edge.app.config.limits.request_ms, work).await
+}
+
+/// Which steps are asked for.
+struct HistoryWindow {
+    after: Option<StepNumber>,
+    first: usize,
+}
+
+impl HistoryWindow {
+    fn of(request: &Request) -> Result<Self, Failure> {
+        let refused =
+            |why: String| Failure::new(Code::BAD_REQUEST, format!("{why}; the parameters are `after` and `first`, each given once"));
+        let parameters = request.params::<Vec<(String, String)>>();
+        let parameters = parameters.map_err(|error| refused(format!("the query string can not be read: {error}")))?;
+        let (mut after, mut first) = (None, None);
+        for (name, value) in parameters {
+            let place = match name.as_str() {
+                "after" => &mut after,
+                "first" => &mut first,
+                _ => return Err(refused(format!("parameter `{}` is not expected", shown(&name)))),
+            };
+            if place.replace(value).is_some() {
+                return Err(refused(format!("parameter `{name}` is given twice")));
+            }
+        }
+        let bad = |name: &str, value: &str, rule: &str| Failure::new(Code::BAD_USER_INPUT, format!("`{name}={}`: {rule}", shown(value)));
+        let after = after.map(|value| {
+            let number = value.parse().ok().filter(|number: &i64| *number > 0);
+            number.map(StepNumber).ok_or_else(|| bad("after", &value, "give the `number` of the last step that you have"))
+        });
+        let first = first.map(|value| {
+            let rows = value.parse().ok().filter(|rows| (1..=HISTORY_PAGE).contains(rows));
+            rows.ok_or_else(|| bad("first", &value, &format!("give a number from 1 to {HISTORY_PAGE}")))
+        });
+        Ok(Self { after: after.transpose()?, first: first.transpose()?.unwrap_or(PAGE_ROWS_DEFAULT) })
+    }
+}
+
+/// What a stranger sent, cut for a message.
+fn shown(text: &str) -> String {
+    text.chars().take(64).collect()
 }
 
 /// `PUT /v1/policies`: a module as WebAssembly, optionally `?note=`.
@@ -164,7 +218,7 @@ fn note(request: &Request) -> Result<Option<String>, Failure> {
     match (parameters.next(), parameters.next()) {
         (None, _) => Ok(None),
         (Some((name, note)), None) if name == "note" => Ok(Some(note)),
-        (Some((name, _)), _) => Err(refused(format!("parameter `{}` is not expected", name.chars().take(64).collect::<String>()))),
+        (Some((name, _)), _) => Err(refused(format!("parameter `{}` is not expected", shown(&name)))),
     }
 }
 

@@ -13,6 +13,9 @@ pub(crate) const WIT: &str = include_str!("../../../wit/policy.wit");
 const ANSWER: u32 = 16;
 /// Offsets in the arguments of `scope` and `check`: the length of the settings, and of `check` alone, the number of rows.
 const SETTINGS_LEN: u32 = 20;
+/// Likewise of both: the length of the subject's kind, and how many permissions it has in the whole workspace.
+pub(crate) const SUBJECT_KIND_LEN: u32 = 28;
+pub(crate) const PERMISSIONS_LEN: u32 = 60;
 const ROWS_LEN: u32 = 144;
 
 /// A guest, function by function. The bodies are WebAssembly text and leave an address on the stack.
@@ -97,17 +100,17 @@ impl Guest {
     }
 
     /// A body that answers `filter`.
-    pub(super) fn filter(&mut self, filter: &RowFilter) -> String {
+    pub(crate) fn filter(&mut self, filter: &RowFilter) -> String {
         constant(self.image.row_filter(filter))
     }
 
     /// A body that answers `verdicts`, whatever was asked.
-    pub(super) fn verdicts(&mut self, verdicts: &Verdicts) -> String {
+    pub(crate) fn verdicts(&mut self, verdicts: &Verdicts) -> String {
         constant(self.image.verdicts(verdicts))
     }
 
     /// A body that gives every row the first verdict of `table`.
-    pub(super) fn table(&mut self, table: &[Verdict]) -> String {
+    pub(crate) fn table(&mut self, table: &[Verdict]) -> String {
         let [table, len] = self.image.table(table);
         format!("(call $answer (i32.const {table}) (i32.const {len}) {})", rows_len())
     }

@@ -62,7 +62,7 @@ impl Image {
     }
 
     /// `ok`, or `err` with these errors.
-    pub(super) fn settings(&mut self, errors: Option<&[String]>) -> u32 {
+    pub(crate) fn settings(&mut self, errors: Option<&[String]>) -> u32 {
         let list = errors.map(|errors| self.list(errors, |image, name| image.name(name))).unwrap_or_default();
         self.words(&[u32::from(errors.is_some()), list[0], list[1]])
     }

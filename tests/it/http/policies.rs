@@ -78,7 +78,8 @@ fn settings_are_changed_against_the_version_that_was_seen() {
         let stale = answer(send(site, Method::PUT, "/settings", &json!({ "expected": first, "standardSettings": {} }))).await;
         assert_eq!((stale.0, code(&stale.1)), (StatusCode::PRECONDITION_FAILED, "STALE"));
         let refused = answer(send(site, Method::PUT, "/settings", &json!({ "expected": second, "standardSettings": { "x": 1 } }))).await;
-        assert_eq!((refused.0, code(&refused.1)), (StatusCode::BAD_REQUEST, "BAD_USER_INPUT"));
+        assert_eq!((refused.0, code(&refused.1)), (StatusCode::UNPROCESSABLE_ENTITY, "ACTIVATION_REFUSED"));
+        assert_eq!(refused.1["error"]["reasons"][0]["gate"], "settings");
         let useless = answer(send(site, Method::PUT, "/settings", &json!({ "expected": second, "settings": "x" }))).await;
         assert_eq!((useless.0, code(&useless.1)), (StatusCode::BAD_REQUEST, "BAD_USER_INPUT"));
         let to_standard = json!({ "expected": "standard", "settings": { "members_see": "subtree" } });

@@ -7,9 +7,11 @@ use bailiwick::{
     config::{Config, Layers, Mode},
     demo::{self, Demo, Place},
     http::{self, DemoPeople},
+    ids::Ids,
     secret::Secret,
     wiring,
 };
+use directory::access::Gate;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
 use serde_json::{Value as Json, json};
 use tests::{Backend, TestHost, host::NOW, on_each_database};
@@ -19,6 +21,8 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 pub(super) struct Site {
     /// Where it listens: `http://127.0.0.1:PORT`.
     pub(super) url: String,
+    /// The gate that it asks: the test host's database and engine, and the watch that the configuration wants.
+    pub(super) gate: Arc<Gate>,
     /// The demo.
     pub(super) demo: Demo,
     /// A client that keeps no connections, so that each request has one of its own.
@@ -31,6 +35,11 @@ pub(super) struct Site {
 /// Runs a case on a server in production mode on each database.
 pub(super) fn on_sites(case: impl AsyncFn(&mut Site) + Sync) {
     on_each_database(async |host| run(host, &production, &case).await);
+}
+
+/// The same on a server set up by `change`.
+pub(super) fn on_sites_with(change: impl Fn(&mut Config) + Sync, case: impl AsyncFn(&mut Site) + Sync) {
+    on_each_database(async |host| run(host, &change, &case).await);
 }
 
 /// Runs a case that no database has to do with, on a server set up by `change`.
@@ -61,8 +70,10 @@ impl Site {
         let mut config = Config::load(&Layers::new().unwrap()).unwrap();
         change(&mut config);
         let secret = || Secret::load(Some(&"5e".repeat(32)), folder.path()).unwrap();
-        let demo = demo::prepare(&Place { gate: host.gate().clone(), secret: secret() }, None, &|_, _| {}).await.unwrap();
-        let mut app = wiring::app(config, host.gate().clone(), &secret(), Clock::fixed(NOW));
+        let gate = Gate::new(host.gate().store().clone(), host.gate().engine().clone(), wiring::standard());
+        let gate = Arc::new(gate.with_watch(wiring::watch(&config), Box::new(Ids::seeded("watch", NOW))));
+        let demo = demo::prepare(&Place { gate: gate.clone(), secret: secret() }, None, &|_, _| {}).await.unwrap();
+        let mut app = wiring::app(config, gate.clone(), &secret(), Clock::fixed(NOW));
         app.demo = Some(DemoPeople::new(demo.people()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -70,7 +81,7 @@ impl Site {
         #[expect(clippy::disallowed_methods, reason = "the site owns the task, and its tests join it")]
         let served = tokio::spawn(http::serve(Arc::new(app), listener, async { drop(stopped.await) }));
         let client = Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
-        Self { url, demo, client, stop: Some(stop), served }
+        Self { url, gate, demo, client, stop: Some(stop), served }
     }
 
     /// Begins to stop the server.

@@ -8,8 +8,8 @@ use directory::{
     contract::Digest,
     ids::{PolicyId, PolicyVersionId, TokenId, UserId},
     limits,
-    model::{PolicyModule, PolicyStatus, Timestamp, Token, TokenKind},
-    store::{ActivatePolicy, CreateToken, NewPolicyVersion, RevokeToken, Store as _, UploadPolicy},
+    model::{Author, PolicyModule, PolicyStatus, Step, Timestamp, Token, TokenKind},
+    store::{ActivatePolicy, CreateToken, NewPolicyStep, NewPolicyVersion, RevokeToken, Store as _, UploadPolicy},
 };
 use storage::{Database, Options};
 use uuid::Uuid;
@@ -33,6 +33,7 @@ async fn tokens_policies_and_backups() {
 pub(super) async fn use_everything(store: &Database, world: &World) {
     use_tokens(store, world).await;
     use_policies(store, world).await;
+    super::history::use_everything(store, world).await;
 }
 
 async fn use_tokens(store: &Database, world: &World) {
@@ -80,7 +81,7 @@ async fn use_tokens(store: &Database, world: &World) {
     assert_eq!(store.tokens(workspace).await.unwrap().len(), 1);
 }
 
-fn module(base: u128, number: u128, status: PolicyStatus) -> UploadPolicy {
+pub(super) fn module(base: u128, number: u128, status: PolicyStatus) -> UploadPolicy {
     let mut digest = [0; 32];
     digest[..16].copy_from_slice(&number.to_be_bytes());
     let module = PolicyModule {
@@ -95,7 +96,7 @@ fn module(base: u128, number: u128, status: PolicyStatus) -> UploadPolicy {
         uploaded_at: Timestamp(number as i64),
         note: None,
     };
-    UploadPolicy { module, bytes: Arc::from([1, 2, 3].as_slice()) }
+    UploadPolicy { module, bytes: Arc::from([1, 2, 3].as_slice()), steps: Vec::new() }
 }
 
 async fn use_policies(store: &Database, world: &World) {
@@ -106,6 +107,7 @@ async fn use_policies(store: &Database, world: &World) {
     let same = UploadPolicy {
         module: PolicyModule { id: PolicyId(Uuid::from_u128(1)), ..module(base, 1, PolicyStatus::Validated).module },
         bytes: Arc::from([]),
+        steps: Vec::new(),
     };
     assert_eq!(upload(same).await.unwrap(), first, "the same bytes are the same module");
     let rejected = upload(module(base, 2, PolicyStatus::Rejected)).await.unwrap();
@@ -118,7 +120,9 @@ async fn use_policies(store: &Database, world: &World) {
     let (epoch, active) = head().await;
     let activate = async |expected, id: u128, module| {
         let version = NewPolicyVersion { module, ..standard(base + id) };
-        store.activate_policy(OPERATOR.activate_policy(workspace, ActivatePolicy { expected, version })).await
+        let step = NewPolicyStep::new(Step::ActivationForced, Timestamp(1), Author::Operator, "command-line");
+        let step = NewPolicyStep { version: Some(version.id), module, ..step };
+        store.activate_policy(OPERATOR.activate_policy(workspace, ActivatePolicy { expected, version, step })).await
     };
     let stale = activate(PolicyVersionId(Uuid::from_u128(1)), 7, Some(first)).await;
     assert!(matches!(stale, Err(Error::Stale(_))), "{stale:?}");

@@ -10,8 +10,8 @@ use bailiwick::{ids::Ids, wiring};
 use directory::{
     Error, Refusal, Sealed, Warrant,
     access::{
-        Actor, Command, Done, Gate, Member, MoveGroup, Origin, RemoveGrants, RemoveMembers, RemoveUsers, Request, SetManagers, SetStatus,
-        Subject, UpdateUser,
+        Actor, Command, Done, Forced, Gate, Member, MoveGroup, Origin, RemoveGrants, RemoveMembers, RemoveUsers, Request, SetManagers,
+        SetStatus, Subject, UpdateUser,
     },
     change::{Write, Written},
     contract::Digest,
@@ -19,8 +19,8 @@ use directory::{
     ids::{PolicyId, WorkspaceId},
     model::{Status, Token, UserText, Workspace},
     store::{
-        ActivatePolicy, CreateToken, Credential, ImportProgress, ImportSummary, ImportWorkspace, Purge, RevokeToken, Snapshot, Store,
-        UploadPolicy,
+        ActivatePolicy, CreateToken, Credential, ImportProgress, ImportSummary, ImportWorkspace, Purge, RecordPolicyStep, RevokeToken,
+        Snapshot, Store, UploadPolicy,
     },
 };
 use tests::host::NOW;
@@ -93,6 +93,10 @@ impl Store for Between {
 
     async fn upload_policy(&self, warrant: Warrant<UploadPolicy>) -> Result<PolicyId, Error> {
         self.store.upload_policy(warrant).await
+    }
+
+    async fn record_policy_step(&self, warrant: Warrant<RecordPolicyStep>) -> Result<(), Error> {
+        self.store.record_policy_step(warrant).await
     }
 
     async fn activate_policy(&self, warrant: Warrant<ActivatePolicy>) -> Result<(), Error> {
@@ -213,7 +217,8 @@ fn an_activation_in_between_decides() {
         let (plain, operator) = (gate.clone(), stage.host.operator);
         let meanwhile: Meanwhile = Box::pin(async move {
             let mut ids = Ids::random(bailiwick::clock::Clock::system());
-            plain.force_policy(&operator, workspace, Some(rules), "{\"rules\": []}".to_owned(), NOW, &mut ids).await.unwrap();
+            let rules = Forced { module: Some(rules), settings: Some("{\"rules\": []}".to_owned()), ..Forced::default() };
+            plain.force_policy(&operator, workspace, rules, NOW, &mut ids).await.unwrap();
         });
         let between = Arc::new(Between { store: gate.store().clone(), meanwhile: Mutex::new(Some(meanwhile)), writes: Mutex::default() });
         let torn = Arc::new(Gate::new(between, gate.engine().clone(), wiring::standard()));

@@ -19,6 +19,7 @@ mod sealed;
 mod subject;
 mod tree;
 mod view_as;
+mod watch;
 mod write;
 
 use std::{
@@ -42,11 +43,12 @@ pub use list::{Ask, Count, GrantAsk, GroupAsk, MembershipAsk, Page, RoleAsk, Use
 pub use log::LogSettings;
 pub use operator::{Operator, OperatorAction, OperatorVia};
 pub use permissions::{ActionDecision, EffectivePermission, Object, PermissionSource};
-pub use policies::{Activation, ActivePolicy, Upload};
+pub use policies::{Activation, ActivePolicy, Forced, HistoryPage, RollBack, Upload};
 pub use sealed::{Sealed, Visible, Warrant};
 pub use subject::{Actor, Caller, Origin, Rejection, Subject, authenticate};
 pub use tree::{GroupTree, TreeNode};
 pub use view_as::{WhoCan, WhoPage};
+pub use watch::WatchRules;
 pub use write::{
     AddGrants, AddMembers, AddUsers, Command, CreateGroup, CreateRole, CreateToken, DefineAttribute, DeleteGroup, DeleteRole, Done,
     GrantDraft, Member, MoveGroup, MovePreview, OnboardPartner, RemoveAttribute, RemoveGrants, RemoveMembers, RemoveUsers, ReplaceGrants,
@@ -65,6 +67,7 @@ use crate::{
 };
 use decide::Decider;
 use facts::SubjectContext;
+use watch::Watch;
 
 /// Subjects whose facts are kept between requests.
 const CACHED_SUBJECTS: usize = 10_000;
@@ -89,6 +92,8 @@ pub struct Gate {
     loading: AtomicBool,
     /// The decision log, if one is kept.
     log: Option<log::Log>,
+    /// Counts how versions fail that were activated a short time ago; `None` for none.
+    watch: Option<Watch>,
 }
 
 impl Gate {
@@ -104,6 +109,7 @@ impl Gate {
             patience: PATIENCE,
             loading: AtomicBool::new(false),
             log: None,
+            watch: None,
         }
     }
 
@@ -179,7 +185,8 @@ impl Gate {
             return Err(Error::Inactive);
         }
         let decider = Decider::new(self, &subject, &version).await;
-        Ok(Directory {
+        let unloadable = decider.unloadable();
+        let directory = Directory {
             gate: self.clone(),
             subject,
             now,
@@ -190,12 +197,17 @@ impl Gate {
             decider: AsyncMutex::new(decider),
             scopes: Scopes::default(),
             defects: AtomicU64::new(0),
+            defect_counted: AtomicBool::new(false),
             workspace: OnceCell::new(),
             journal: Mutex::default(),
             recorded: version_is_active,
             watcher: None,
             witnesses: Mutex::default(),
-        })
+        };
+        if let Some(call) = unloadable {
+            directory.count_call(call).await;
+        }
+        Ok(directory)
     }
 
     async fn version(&self, workspace: WorkspaceId, id: PolicyVersionId, snapshot: &mut dyn Snapshot) -> Result<Arc<PolicyVersion>, Error> {
@@ -294,10 +306,11 @@ pub struct Directory {
     decider: AsyncMutex<Decider>,
     scopes: Scopes,
     defects: AtomicU64,
+    defect_counted: AtomicBool,
     workspace: OnceCell<Option<Visible<Workspace>>>,
     /// What was decided about writes, until it is recorded.
     journal: Mutex<Vec<crate::decisions::DecisionRecord>>,
-    /// Whether decisions are recorded.
+    /// Whether decisions are recorded, and failures counted: not where somebody only looks what a policy would say.
     recorded: bool,
     /// Who looks over the subject's shoulder, if somebody does.
     watcher: Option<view_as::Watcher>,

@@ -1,6 +1,6 @@
 //! Everything that can go wrong below the interfaces. Lower layers know no protocol: `host/src/error.rs` maps these to the wire.
 
-use crate::contract::Failure;
+use crate::{contract::Failure, model::ToldReason};
 
 /// A failure. Absence is no failure: hidden and absent are both `Ok(None)`.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -56,9 +56,12 @@ pub enum Error {
     /// A limit of the server was reached.
     #[error("{0}")]
     TooLarge(String),
-    /// An activation was refused by one of its gates.
+    /// An activation that can not be, or another command that would do harm.
     #[error("{0}")]
     Refused(String),
+    /// Gates refused an activation: every reason, each with its gate, as the caller may know them.
+    #[error("the activation is refused: {}", told(.0))]
+    Gates(Vec<ToldReason>),
     /// The policy gave no answer that counts; everything is denied.
     #[error("the workspace's policy gave no usable answer")]
     Policy(#[source] Failure),
@@ -68,6 +71,10 @@ pub enum Error {
     /// The request took too long.
     #[error("the request took longer than the server allows; ask for less at once")]
     Deadline,
+}
+
+fn told(reasons: &[ToldReason]) -> String {
+    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl Error {

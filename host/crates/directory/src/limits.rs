@@ -54,6 +54,18 @@ pub const WHO_USERS: usize = 250;
 pub const LOG_ROWS: usize = 100;
 /// Modules that one workspace keeps.
 pub const MODULES: usize = 100;
+/// Steps of the history of a workspace's policy that are kept beside those of the active version.
+pub const HISTORY_STEPS: i64 = 10_000;
+/// Steps of that history in one page.
+pub const HISTORY_PAGE: usize = 100;
+/// Reasons that one gate tells, and that one step of the history keeps of all.
+pub const REASONS: usize = 50;
+/// Milliseconds that one gate may look at a version before it is activated.
+pub const GATE_MS: u64 = 30_000;
+/// Administrators that the lock-out guard looks at, until it meets one who is not locked out.
+pub const GUARD_ADMINISTRATORS: usize = 20;
+/// Rows of one kind that scope and check are compared on for one subject: so many that are sampled, and so many that the scope admits.
+pub const AGREEMENT_ROWS: usize = 64;
 /// Users, members or grants in one bulk write.
 pub const BULK: usize = 500;
 /// Groups and roles that a new user may start with, each.

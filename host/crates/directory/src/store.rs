@@ -3,7 +3,7 @@
 //! Every read of one request goes through one [`Snapshot`]: a consistent view of one workspace. To add a read, add a method that
 //! returns [`Sealed`] rows here, to both dialects in storage, and open it in `access`.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -16,8 +16,8 @@ use crate::{
     decisions::{DecisionEntry, DecisionFilter, DecisionOrder, DecisionSpan, RecordDecisions},
     ids::{AccountId, DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
     model::{
-        Attribute, Binned, BinnedUser, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyVersion, Role, Status, Timestamp,
-        Token, TokenKind, User, UserText, Workspace,
+        Attribute, Author, Binned, BinnedUser, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyStep, PolicyVersion, Reason,
+        Role, Status, Step, StepNumber, Timestamp, Token, TokenKind, User, UserText, Workspace,
     },
     query::{
         Filter, GrantPredicate, GroupPredicate, IdSort, Keyset, MembershipPredicate, NameSort, Order, RolePredicate, UserPredicate,
@@ -77,6 +77,9 @@ pub trait Store: Send + Sync {
 
     /// Stores a module. The same bytes again answer the module that is there, unless that one was rejected.
     async fn upload_policy(&self, warrant: Warrant<UploadPolicy>) -> Result<PolicyId, Error>;
+
+    /// Writes a step of the history that changes nothing else.
+    async fn record_policy_step(&self, warrant: Warrant<RecordPolicyStep>) -> Result<(), Error>;
 
     /// Makes a version the active one and bumps the epoch.
     ///
@@ -302,6 +305,10 @@ pub trait Snapshot: Send {
     async fn decisions(&mut self, filter: &DecisionFilter, order: DecisionOrder, rows: usize) -> Result<Vec<Sealed<DecisionEntry>>, Error>;
     /// How far the decision log reaches.
     async fn decision_span(&mut self) -> Result<DecisionSpan, Error>;
+    /// The steps of the policy's history behind a position, the latest first, at most `rows`.
+    async fn policy_history(&mut self, after: Option<StepNumber>, rows: usize) -> Result<Vec<Sealed<PolicyStep>>, Error>;
+    /// The steps that made a version the active one, the latest first.
+    async fn policy_steps_of(&mut self, version: PolicyVersionId) -> Result<Vec<Sealed<PolicyStep>>, Error>;
 
     /// A user's facts as a subject.
     async fn subject_facts(&mut self, user: UserId) -> Result<Sealed<SubjectFacts>, Error>;
@@ -544,7 +551,46 @@ pub struct UploadPolicy {
     pub module: PolicyModule,
     /// Its bytes; not kept if it was rejected.
     pub bytes: Arc<[u8]>,
+    /// For the history, in order; nothing is written of a module that is there already.
+    pub steps: Vec<NewPolicyStep>,
 }
+
+/// A step to be written down. Its number is the store's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPolicyStep {
+    /// What is done.
+    pub step: Step,
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Author,
+    /// How they came in.
+    pub via: &'static str,
+    /// From where, as the server saw it.
+    pub peer: Option<IpAddr>,
+    /// The module that is involved.
+    pub module: Option<PolicyId>,
+    /// SHA-256 of that module.
+    pub digest: Option<Digest>,
+    /// The version that becomes active by it.
+    pub version: Option<PolicyVersionId>,
+    /// For people.
+    pub note: Option<String>,
+    /// Why; at most [`crate::limits::REASONS`] are kept.
+    pub reasons: Vec<Reason>,
+}
+
+impl NewPolicyStep {
+    /// A step about nothing in particular yet.
+    #[must_use]
+    pub const fn new(step: Step, at: Timestamp, by: Author, via: &'static str) -> Self {
+        Self { step, at, by, via, peer: None, module: None, digest: None, version: None, note: None, reasons: Vec::new() }
+    }
+}
+
+/// A step of the history that changes nothing else.
+#[derive(Clone, Debug)]
+pub struct RecordPolicyStep(pub NewPolicyStep);
 
 /// What is to decide.
 #[derive(Clone, Debug)]
@@ -576,6 +622,8 @@ pub struct ActivatePolicy {
     pub expected: PolicyVersionId,
     /// The new one.
     pub version: NewPolicyVersion,
+    /// For the history.
+    pub step: NewPolicyStep,
 }
 
 /// An account, by which a person is the same in several workspaces.

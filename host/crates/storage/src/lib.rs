@@ -27,6 +27,7 @@ mod list;
 mod lookup;
 mod plan;
 mod policy;
+mod policy_history;
 mod put;
 mod rows;
 mod scope_sql;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     Database,
     exec::{Row, Tx},
-    head, rows,
+    head, policy_history, rows,
     snapshot::View,
     sql::sql,
 };
@@ -185,7 +185,7 @@ on conflict do nothing";
 pub(crate) async fn upload(database: &Database, warrant: Warrant<UploadPolicy>) -> Result<PolicyId, Error> {
     let workspace = head::workspace_of(&warrant)?;
     let epoch = warrant.epoch();
-    let UploadPolicy { module, bytes } = warrant.into_change();
+    let UploadPolicy { module, bytes, steps } = warrant.into_change();
     let digest = module.digest.0.to_vec();
     let mut tx = database.begin_write().await?;
     head::lock(&mut tx, workspace, epoch).await?;
@@ -226,6 +226,7 @@ pub(crate) async fn upload(database: &Database, warrant: Warrant<UploadPolicy>) 
     tx.execute(insert).await?;
     // Rejected uploads are kept for their reasons, and must not keep better ones out.
     tx.execute(sql!(FORGET_REJECTED, workspace, workspace, at_most(limits::MODULES))).await?;
+    policy_history::insert(&mut tx, workspace, steps).await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -252,7 +253,7 @@ where id = {}";
 pub(crate) async fn activate(database: &Database, warrant: Warrant<ActivatePolicy>) -> Result<(), Error> {
     let workspace = head::workspace_of(&warrant)?;
     let epoch = warrant.epoch();
-    let ActivatePolicy { expected, version } = warrant.into_change();
+    let ActivatePolicy { expected, version, step } = warrant.into_change();
     let mut tx = database.begin_write().await?;
     let active = head::lock(&mut tx, workspace, epoch).await?;
     if active != expected {
@@ -268,6 +269,7 @@ pub(crate) async fn activate(database: &Database, warrant: Warrant<ActivatePolic
     let (id, at) = (version.id, version.activated_at);
     insert_version(&mut tx, workspace, version).await?;
     tx.execute(sql!(ACTIVATE, id, at, workspace)).await?;
+    policy_history::insert(&mut tx, workspace, vec![step]).await?;
     tx.commit().await
 }
 

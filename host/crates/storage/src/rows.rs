@@ -8,8 +8,9 @@ use directory::{
     decisions::{DecisionEntry, DecisionRecord, Outcome, Purpose},
     ids::{DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
     model::{
-        Attribute, AttributeType, Attributes, CodeRule, Deleted, Deletion, Epoch, Field, Grant, Group, Membership, PolicyModule,
-        PolicyStatus, PolicyVersion, Provenance, Role, Status, Timestamp, Token, TokenKind, User, Version, Workspace,
+        Attribute, AttributeType, Attributes, Author, CodeRule, Deleted, Deletion, Epoch, Field, Grant, Group, Membership, PolicyGate,
+        PolicyModule, PolicyStatus, PolicyStep, PolicyVersion, Provenance, Quote, Reason, Role, Status, Step, StepNumber, Timestamp, Token,
+        TokenKind, User, Version, Workspace,
     },
     register::{self, Kind},
 };
@@ -227,6 +228,58 @@ pub(crate) fn policy_version(columns: &mut Columns<'_>) -> Result<Sealed<PolicyV
         repeats: optional(columns)?.map(PolicyVersionId),
         note: columns.take()?,
     }))
+}
+
+/// Columns of a step of a policy's history, from `policy_history h`.
+pub(crate) const POLICY_STEP: &str = "h.number, h.step, h.at, h.author, h.author_id, h.via, h.peer, h.policy_id, h.digest, h.version_id,
+  h.note, h.reasons";
+
+pub(crate) fn policy_step(columns: &mut Columns<'_>) -> Result<Sealed<PolicyStep>, Error> {
+    Ok(Sealed::new(PolicyStep {
+        number: StepNumber(columns.take()?),
+        step: named(columns, Step::named)?,
+        at: Timestamp(columns.take()?),
+        by: author(columns)?,
+        via: columns.take()?,
+        peer: columns.take::<Option<String>>()?.map(|peer| peer.parse().map_err(unreadable)).transpose()?,
+        module: optional(columns)?.map(PolicyId),
+        digest: columns.take::<Option<Vec<u8>>>()?.map(digest).transpose()?,
+        version: optional(columns)?.map(PolicyVersionId),
+        note: columns.take()?,
+        reasons: json::<Vec<StoredReason>>(&columns.take::<String>()?)?.into_iter().map(reason).collect::<Result<_, _>>()?,
+    }))
+}
+
+fn author(columns: &mut Columns<'_>) -> Result<Author, Error> {
+    let author: String = columns.take()?;
+    match (author.as_str(), optional(columns)?) {
+        ("user", Some(id)) => Ok(Author::User(UserId(id))),
+        ("service", Some(id)) => Ok(Author::Service(TokenId(id))),
+        ("operator", None) => Ok(Author::Operator),
+        _ => Err(Error::Store(format!("`{author}` is stored as the author of a step"))),
+    }
+}
+
+/// A reason as `policy_history` writes it.
+#[derive(serde::Deserialize)]
+struct StoredReason {
+    gate: Option<String>,
+    text: String,
+    quotes: Vec<(String, String)>,
+}
+
+fn reason(stored: StoredReason) -> Result<Reason, Error> {
+    let gate = stored.gate.as_deref().map(|name| PolicyGate::named(name).ok_or_else(|| unreadable(name))).transpose()?;
+    let quote = |(kind, id): (String, String)| {
+        let kind = Kind::named(&kind).ok_or_else(|| unreadable(kind))?;
+        Ok(Quote { kind, id: Uuid::try_parse(&id).map_err(unreadable)? })
+    };
+    let quotes = stored.quotes.into_iter().map(quote).collect::<Result<_, Error>>()?;
+    Ok(Reason::about(gate, &stored.text, quotes))
+}
+
+fn unreadable(what: impl std::fmt::Display) -> Error {
+    Error::Store(format!("a stored step can not be read: {what}"))
 }
 
 /// Columns of a token, from `tokens k`.

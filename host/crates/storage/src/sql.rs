@@ -43,6 +43,7 @@ pub(crate) enum Value {
     Integer(i64),
     OptionalInteger(Option<i64>),
     Bytes(Vec<u8>),
+    OptionalBytes(Option<Vec<u8>>),
     Flag(bool),
 }
 
@@ -157,6 +158,7 @@ macro_rules! bind {
             Value::Integer(value) => $builder.push_bind(*value),
             Value::OptionalInteger(value) => $builder.push_bind(*value),
             Value::Bytes(value) => $builder.push_bind(value.clone()),
+            Value::OptionalBytes(value) => $builder.push_bind(value.clone()),
             Value::Flag(value) => $builder.push_bind(*value),
         }
     };
@@ -251,6 +253,7 @@ into_part! {
     Option<i64> => |number| Self::Bind(Value::OptionalInteger(number));
     bool => |flag| Self::Bind(Value::Flag(flag));
     Vec<u8> => |bytes| Self::Bind(Value::Bytes(bytes));
+    Option<Vec<u8>> => |bytes| Self::Bind(Value::OptionalBytes(bytes));
     directory::ids::WorkspaceId => |id| Self::Bind(Value::Id(id.0));
     directory::ids::UserId => |id| Self::Bind(Value::Id(id.0));
     directory::ids::GroupId => |id| Self::Bind(Value::Id(id.0));

@@ -11,12 +11,12 @@ use directory::{
     ids::{PolicyId, WorkspaceId},
     model::{Token, Workspace},
     store::{
-        ActivatePolicy, CreateToken, Credential, ImportProgress, ImportSummary, ImportWorkspace, Purge, RevokeToken, Snapshot, Store,
-        UploadPolicy,
+        ActivatePolicy, CreateToken, Credential, ImportProgress, ImportSummary, ImportWorkspace, Purge, RecordPolicyStep, RevokeToken,
+        Snapshot, Store, UploadPolicy,
     },
 };
 
-use crate::{Database, decisions, import, limits, policy, rows, snapshot::View, sql::sql, tokens, write};
+use crate::{Database, decisions, import, limits, policy, policy_history, rows, snapshot::View, sql::sql, tokens, write};
 
 const EXISTS: &str = "
 select 1
@@ -89,6 +89,10 @@ impl Store for Database {
 
     async fn activate_policy(&self, warrant: Warrant<ActivatePolicy>) -> Result<(), Error> {
         policy::activate(self, warrant).await
+    }
+
+    async fn record_policy_step(&self, warrant: Warrant<RecordPolicyStep>) -> Result<(), Error> {
+        policy_history::record(self, warrant).await
     }
 
     async fn ping(&self) -> Result<(), Error> {

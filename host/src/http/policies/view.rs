@@ -2,11 +2,12 @@
 
 use directory::{
     access::{ActivePolicy, Upload},
-    model::{PolicyModule, PolicyVersion, Timestamp},
+    model::{PolicyModule, PolicyVersion},
 };
 use serde_json::{Value, json};
 
 use super::STANDARD;
+use crate::policy_history::instant;
 
 pub(super) fn upload(upload: &Upload) -> Value {
     json!({
@@ -55,9 +56,4 @@ pub(super) fn module(module: &PolicyModule) -> Value {
         "uploadedAt": instant(module.uploaded_at),
         "note": module.note,
     })
-}
-
-/// An instant as RFC 3339 writes it; null for those that it cannot write.
-fn instant(at: Timestamp) -> Option<String> {
-    jiff::Timestamp::from_microsecond(at.0).ok().map(|instant| format!("{instant:.6}"))
 }

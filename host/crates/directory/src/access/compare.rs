@@ -298,7 +298,7 @@ impl Directory {
         let id = PolicyVersionId(Uuid::nil());
         let proposed = self.proposed(id, module, candidate.settings.clone(), candidate.standard_settings.clone());
         let version = self.candidate(&proposed).await?;
-        self.gate.check_settings(self.subject.workspace, &version).await?;
+        self.check_settings(&version).await?;
         Ok(version)
     }
 

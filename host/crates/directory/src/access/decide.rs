@@ -7,10 +7,11 @@ use super::{
     facts::{self, Facts, Planned, Prepared},
     log::{Call, Evidence, Pick, purpose},
     resource::{Hidden, Resource},
+    watch::Counts,
 };
 use crate::{
     Error,
-    contract::{Cost, Digest, Failure, Manifest, RowFilter, Session, Verdict},
+    contract::{Cost, Digest, Engine, Failure, Manifest, RowFilter, Session, Verdict, Verdicts},
     decisions::Purpose,
     limits,
     model::{PolicyVersion, Role},
@@ -96,7 +97,36 @@ struct Side {
     manifest: Arc<Manifest>,
     needs: Arc<Needs>,
     settings: String,
+    digest: Digest,
     session: Box<dyn Session>,
+    /// Whether a call of this session has failed, so that every further one does.
+    failed: bool,
+    /// What sessions before this one cost.
+    spent: Cost,
+}
+
+impl Side {
+    /// Notes what came of a call; answers how it counts, unless the session had failed before.
+    fn note<T>(&mut self, outcome: &Result<T, Failure>) -> Option<Counts> {
+        if self.failed {
+            return None;
+        }
+        self.failed = outcome.is_err();
+        Counts::of(outcome)
+    }
+
+    fn cost(&self) -> Cost {
+        let cost = self.session.cost();
+        Cost { calls: self.spent.calls + cost.calls, fuel: self.spent.fuel + cost.fuel }
+    }
+
+    /// Begins another session.
+    fn renew(&mut self, engine: &dyn Engine) -> Result<(), Failure> {
+        let session = engine.session(self.digest)?;
+        self.spent = self.cost();
+        (self.session, self.failed) = (session, false);
+        Ok(())
+    }
 }
 
 /// The policy version of one request: the workspace's module, if it has one, and `standard`.
@@ -107,6 +137,10 @@ pub(super) struct Decider {
     administrator: bool,
     /// Whether administrators may fall back on `standard` for `policy.*`.
     glass: Glass,
+    /// The actions of policies on which the module failed in a session of its own.
+    broken: HashSet<String>,
+    /// The actions of policies for which a session was renewed.
+    renewed: HashSet<String>,
 }
 
 /// See policy-contract.md section 6, point 8.
@@ -132,7 +166,8 @@ impl Decider {
             async move {
                 let manifest = gate.load_in_time(subject.workspace, digest).await?;
                 let needs = Arc::new(Needs::of(&manifest));
-                Ok(Side { digest, manifest, needs, settings, session: gate.engine.session(digest)? })
+                let session = gate.engine.session(digest)?;
+                Ok(Side { digest, manifest, needs, settings, session, failed: false, spent: Cost::default() })
             }
         };
         let module = match version.digest {
@@ -140,7 +175,8 @@ impl Decider {
             None => None,
         };
         let standard = side(version.standard, &version.standard_settings).await;
-        Self { module, standard, administrator: false, glass: Glass::Breakable }
+        let (broken, renewed) = (HashSet::new(), HashSet::new());
+        Self { module, standard, administrator: false, glass: Glass::Breakable, broken, renewed }
     }
 
     /// The same, but a module that does not work decides nothing, for administrators too.
@@ -152,9 +188,14 @@ impl Decider {
     pub(super) fn cost(&self) -> Cost {
         let module = self.module.as_ref().and_then(|side| side.as_ref().ok());
         let sides = module.into_iter().chain(self.standard.as_ref().ok());
-        sides
-            .map(|side| side.session.cost())
-            .fold(Cost::default(), |sum, cost| Cost { calls: sum.calls + cost.calls, fuel: sum.fuel + cost.fuel })
+        sides.map(Side::cost).fold(Cost::default(), |sum, cost| Cost { calls: sum.calls + cost.calls, fuel: sum.fuel + cost.fuel })
+    }
+
+    /// How it counts that what decides can not be loaded.
+    pub(super) fn unloadable(&self) -> Option<Counts> {
+        let sides = self.module.iter().chain([&self.standard]);
+        let failure = sides.filter_map(|side| side.as_ref().err()).next()?;
+        Counts::of::<()>(&Err(failure.clone()))
     }
 
     fn route(&self, action: &str) -> Result<Route, Failure> {
@@ -186,6 +227,38 @@ impl Decider {
     /// Policy actions of workspace-wide administrators survive a module that does not work (policy-contract.md section 6, 8).
     fn breaks_glass(&self, action: &str) -> bool {
         self.glass == Glass::Breakable && self.administrator && action.starts_with("policy.")
+    }
+
+    /// Whether `standard` answers this action, because the module has failed on this very one.
+    fn is_broken(&self, action: &str) -> bool {
+        self.breaks_glass(action) && self.broken.contains(action)
+    }
+
+    /// Who answers: as [`Decider::side`] says, or `standard` where the glass is broken.
+    fn answering(&mut self, action: &str) -> Result<Option<&mut Side>, Failure> {
+        if self.is_broken(action) { self.standard.as_mut().map(Some).map_err(|failure| failure.clone()) } else { self.side(action) }
+    }
+
+    /// Notes what came of a check by whoever answers an action.
+    fn note_check(&mut self, action: &str, counts: Option<Counts>, fresh: bool) {
+        // Failed by itself, through no fault of the server and of nothing that was asked before.
+        if fresh && matches!(counts, Some(Counts::Failed(_))) && self.breaks_glass(action) && self.route(action) == Ok(Route::Module) {
+            self.broken.insert(action.to_owned());
+        }
+    }
+
+    /// Whether an action whose check failed is to be asked about once more: in a session of its own, if this one has been used for
+    /// something else, and then of `standard`. Without the first, whoever makes the module fail on purpose, by asking for too much, would
+    /// have `standard` answer in its place.
+    fn asks_again(&mut self, action: &str, failure: &Failure, engine: &dyn Engine) -> bool {
+        if failure.is_of_server() || !self.breaks_glass(action) || self.route(action) != Ok(Route::Module) {
+            return false;
+        }
+        match &mut self.module {
+            _ if self.broken.contains(action) => true,
+            Some(Ok(side)) => self.renewed.insert(action.to_owned()) && side.renew(engine).is_ok(),
+            _ => false,
+        }
     }
 }
 
@@ -247,52 +320,63 @@ impl Directory {
         if !self.subject.may_attempt(action) {
             return Ok(all(Decision::deny("the token is not scoped to this action")));
         }
-        let answers = match self.ask(action, kind, facts, (pick, false)).await {
-            Err(Error::Policy(failure)) if self.breaks_glass(action).await => {
-                tracing::warn!(target: "policy", %failure, action, "policy failed: `standard` answers");
-                self.ask(action, kind, facts, (pick, true)).await
+        let mut asked = self.ask(action, kind, facts, pick).await;
+        for _ in 0..2 {
+            match &asked {
+                Err(Error::Policy(failure)) if self.decider.lock().await.asks_again(action, failure, self.gate.engine.as_ref()) => {
+                    tracing::warn!(target: "policy", %failure, action, "policy failed: it is asked anew, then `standard` answers");
+                    asked = self.ask(action, kind, facts, pick).await;
+                }
+                _ => break,
             }
-            answers => answers,
-        };
-        Ok(answers?.unwrap_or_else(|| all(Decision::deny("no policy decides this action"))))
-    }
-
-    async fn breaks_glass(&self, action: &str) -> bool {
-        let decider = self.decider.lock().await;
-        decider.breaks_glass(action) && !matches!(decider.route(action), Ok(Route::Standard))
+        }
+        Ok(asked?.unwrap_or_else(|| all(Decision::deny("no policy decides this action"))))
     }
 
     /// Asks whoever decides the action; `None` if nobody does.
-    async fn ask(&self, action: &str, kind: Kind, facts: &Facts<'_>, (pick, glass_broken): (Pick, bool)) -> Result<Option<Answers>, Error> {
-        let (needs, settings) = {
-            let mut decider = self.decider.lock().await;
-            decider.administrator = self.context.administers();
-            let side = if glass_broken { decider.standard.as_mut().map(Some).map_err(|e| e.clone())? } else { decider.side(action)? };
-            let Some(side) = side else { return Ok(None) };
-            (side.needs.clone(), side.settings.clone())
-        };
-        let prepared = self.prepare(action, settings, &needs, facts).await?;
-        let mut decider = self.decider.lock().await;
-        let side = if glass_broken { decider.standard.as_mut().map(Some).map_err(|e| e.clone())? } else { decider.side(action)? };
-        let Some(side) = side else { return Ok(None) };
-        let wanted = pick != Pick::None || self.is_witnessed();
-        let facts = wanted.then(|| facts::digest(&prepared.context, &prepared.rows, prepared.change.as_ref()));
-        self.witness(&prepared, side.digest, &side.manifest, facts);
-        let before = side.session.cost().fuel;
-        let Prepared { context, rows, change, .. } = prepared;
-        let verdicts = side.session.check(context, rows, change).await;
-        let evidence = Evidence { digest: Some(side.digest), facts, fuel: side.session.cost().fuel - before };
-        let manifest = side.manifest.clone();
-        drop(decider);
-        self.witness_fuel(evidence.fuel);
-        let verdicts = verdicts?;
+    async fn ask(&self, action: &str, kind: Kind, facts: &Facts<'_>, pick: Pick) -> Result<Option<Answers>, Error> {
+        let Some((verdicts, manifest, evidence)) = self.verdicts(action, facts, pick).await? else { return Ok(None) };
         let table: Vec<Decision> = verdicts.table.iter().map(|verdict| self.enforce(verdict, kind, &manifest)).collect();
+        self.count_defects().await;
         let decision = |&index: &u32| {
             let found = table.get(index as usize).cloned();
             found.ok_or_else(|| Error::Policy(Failure::Malformed(format!("verdict {index} of {}", table.len()))))
         };
         let decisions = verdicts.rows.iter().map(decision).collect::<Result<_, _>>()?;
         Ok(Some((decisions, evidence)))
+    }
+
+    /// What the policy says of each row, before it is enforced; `None` if nobody decides the action.
+    pub(super) async fn verdicts(
+        &self,
+        action: &str,
+        facts: &Facts<'_>,
+        pick: Pick,
+    ) -> Result<Option<(Verdicts, Arc<Manifest>, Evidence)>, Error> {
+        let (needs, settings) = {
+            let mut decider = self.decider.lock().await;
+            decider.administrator = self.context.administers();
+            let Some(side) = decider.answering(action)? else { return Ok(None) };
+            (side.needs.clone(), side.settings.clone())
+        };
+        let prepared = self.prepare(action, settings, &needs, facts).await?;
+        let mut decider = self.decider.lock().await;
+        let Some(side) = decider.answering(action)? else { return Ok(None) };
+        let wanted = pick != Pick::None || self.is_witnessed();
+        let facts = wanted.then(|| facts::digest(&prepared.context, &prepared.rows, prepared.change.as_ref()));
+        self.witness(&prepared, side.digest, &side.manifest, facts);
+        let before = side.session.cost();
+        let Prepared { context, rows, change, .. } = prepared;
+        let outcome = side.session.check(context, rows, change).await;
+        let evidence = Evidence { digest: Some(side.digest), facts, fuel: side.session.cost().fuel - before.fuel };
+        let (counts, manifest) = (side.note(&outcome), side.manifest.clone());
+        decider.note_check(action, counts, before.calls == 0);
+        drop(decider);
+        self.witness_fuel(evidence.fuel);
+        if let Some(counts) = counts {
+            self.count_call(counts).await;
+        }
+        Ok(Some((outcome?, manifest, evidence)))
     }
 
     /// A verdict as a decision: what the module does not know is withheld, and an unknown name denies the row.
@@ -332,13 +416,25 @@ impl Directory {
             (side.needs.clone(), side.settings.clone())
         };
         let Prepared { context, positions, .. } = self.prepare(&action, settings, &needs, &Facts::None(kind)).await?;
-        let (filter, fields) = {
+        let (outcome, counts, fields) = {
             let mut decider = self.decider.lock().await;
             let Some(side) = decider.side(&action)? else { return Ok(Arc::new(Scope::nothing())) };
-            (side.session.scope(context, kind.name()).await?, side.manifest.fields.clone())
+            let outcome = side.session.scope(context, kind.name()).await;
+            let counts = side.note(&outcome);
+            (outcome, counts, side.manifest.fields.clone())
         };
+        if let Some(counts) = counts {
+            self.count_call(counts).await;
+        }
+        let filter = outcome?;
         let names = self.names(&filter, &positions).await?;
-        let mut scope = scope::compile(&filter, kind, &names).map_err(|rule| Error::Policy(Failure::Malformed(rule)))?;
+        let mut scope = match scope::compile(&filter, kind, &names) {
+            Ok(scope) => scope,
+            Err(rule) => {
+                self.count_defect().await;
+                return Err(Error::Policy(Failure::Malformed(rule)));
+            }
+        };
         scope.searchable = known_only(scope.searchable, kind, &fields);
         Ok(Arc::new(self.narrowed_scope(scope, kind).await?))
     }

@@ -195,6 +195,7 @@ impl Directory {
                 (Some(_), None) => return Err(Error::Store(format!("a row of parent {parent} of {parents}"))),
             }
         }
+        self.count_defects().await;
         Ok(pages)
     }
 

@@ -2,17 +2,20 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Sealed, Visible, Warrant};
+use super::{Sealed, Visible, Warrant, policies::history};
 use crate::{
     Error,
     change::{Change, Write},
     decisions::RecordDecisions,
     ids::{UserId, WorkspaceId},
     limits,
-    model::{PolicyModule, PolicyVersion, Timestamp, Token, User, UserText, Workspace},
+    model::{Author, PolicyModule, PolicyVersion, Step, StepNumber, Timestamp, Token, ToldStep, User, UserText, Workspace},
     query::{Filter, Order, TextMatch, UserPredicate, Window},
     scope::Scope,
-    store::{ActivatePolicy, AmongUsers, CreateToken, ImportWorkspace, List, Purge, RevokeToken, Sight, Snapshot, Store, UploadPolicy},
+    store::{
+        ActivatePolicy, AmongUsers, CreateToken, ImportWorkspace, List, NewPolicyStep, Purge, RevokeToken, Sight, Snapshot, Store,
+        UploadPolicy,
+    },
     text::fold,
 };
 
@@ -25,6 +28,18 @@ pub enum OperatorVia {
     Token,
     /// By itself, as long as it serves.
     Server,
+}
+
+impl OperatorVia {
+    /// The name in the history of policies.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CommandLine => "command-line",
+            Self::Token => "token",
+            Self::Server => "server",
+        }
+    }
 }
 
 /// Everything that the operator may do. Whatever is not here, it may not.
@@ -46,8 +61,10 @@ pub enum OperatorAction {
     ListPolicies,
     /// Install a module in a workspace, for the sample workspaces.
     UploadPolicy,
-    /// Activate an earlier or another policy version, past the lock-out guard.
+    /// Activate an earlier or another policy version, past the gates.
     ActivatePolicy,
+    /// Read what was done with the policy of a workspace.
+    ReadPolicyHistory,
     /// Say how many users a workspace may have.
     SetQuota,
     /// Forget what stood in the recycle bin for long enough.
@@ -72,6 +89,11 @@ impl Operator {
     #[must_use]
     pub const fn coming_from(self, peer: Option<IpAddr>) -> Self {
         Self { peer, ..self }
+    }
+
+    /// A step of the history, taken by the operator.
+    pub(super) fn step(&self, step: Step, at: Timestamp) -> NewPolicyStep {
+        NewPolicyStep { peer: self.peer, ..NewPolicyStep::new(step, at, Author::Operator, self.via.name()) }
     }
 
     /// Leave to create a workspace or bring it up to date.
@@ -190,9 +212,27 @@ impl Operator {
         Ok((versions.into_iter().map(Visible::new).collect(), modules.into_iter().map(Visible::new).collect()))
     }
 
+    /// Steps of the history of a workspace's policy behind a position, the latest first, at most [`limits::HISTORY_PAGE`]. People and
+    /// rows are told by their ids alone.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] without the workspace; those of the store.
+    pub async fn policy_history(
+        &self,
+        store: &dyn Store,
+        workspace: WorkspaceId,
+        after: Option<StepNumber>,
+        rows: usize,
+    ) -> Result<Vec<Visible<ToldStep>>, Error> {
+        self.audit(OperatorAction::ReadPolicyHistory, Some(workspace), "all");
+        let steps = snapshot(store, workspace).await?.policy_history(after, rows.min(limits::HISTORY_PAGE)).await?;
+        Ok(steps.into_iter().map(Sealed::open).map(|step| Visible::new(history::whole(step))).collect())
+    }
+
     fn audit(&self, action: OperatorAction, workspace: Option<WorkspaceId>, target: &str) {
         let workspace = workspace.map(|id| id.to_string());
-        tracing::info!(target: "audit", subject = "operator", via = ?self.via, peer = ?self.peer, ?action, workspace, on = target);
+        let peer = self.peer.map(|peer| peer.to_string());
+        tracing::info!(target: "audit", subject = "operator", via = ?self.via, peer, ?action, workspace, on = target);
     }
 }
 

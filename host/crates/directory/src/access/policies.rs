@@ -1,16 +1,26 @@
-//! The life of a module, in its simplest safe form: upload, activate, roll back, settings. Each step is itself a policy decision.
+//! The life of a module: upload, gates, activation, roll back, settings, history. Each step is itself a policy decision, and is written
+//! down in the history.
+
+mod agreement;
+mod forced;
+mod gates;
+pub(super) mod history;
+mod lock_out;
+mod sample;
 
 use std::sync::Arc;
 
-use super::{Directory, Gate, Operator, Sealed, Subject, Visible, Warrant};
+use super::{Directory, Gate, Sealed, Subject, Visible, Warrant};
 use crate::{
     Error,
     contract::{Digest, Manifest},
     ids::{PolicyId, PolicyVersionId, WorkspaceId},
     limits,
-    model::{PolicyModule, PolicyStatus, PolicyVersion, Timestamp},
-    store::{ActivatePolicy, IdSource, NewPolicyVersion, UploadPolicy},
+    model::{PolicyModule, PolicyStatus, PolicyVersion, Reason, Step, Timestamp},
+    store::{ActivatePolicy, IdSource, NewPolicyStep, NewPolicyVersion, UploadPolicy},
 };
+pub use forced::{Forced, RollBack};
+pub use history::HistoryPage;
 
 /// Earlier versions that a roll back may look through.
 const HISTORY_ROWS: usize = 1_000;
@@ -95,16 +105,17 @@ impl Directory {
         let module = self.gate.examine(&bytes, note, self.now, ids).await?;
         let module = PolicyModule { uploaded_by: self.subject.user(), ..module };
         let mut upload = Upload { id: module.id, digest: module.digest, status: module.status, reasons: module.reasons.clone() };
-        let warrant = Warrant::new(Some(self.subject.workspace), Some(self.epoch), UploadPolicy { module, bytes });
+        let steps = upload_steps(&module, |step| self.step(step));
+        let warrant = Warrant::new(Some(self.subject.workspace), Some(self.epoch), UploadPolicy { module, bytes, steps });
         upload.id = self.gate.store.upload_policy(warrant).await?;
         Ok(upload)
     }
 
-    /// Activates a module or other settings. Refused where the caller could not undo it under the candidate.
+    /// Activates a module or other settings, if every gate lets it through.
     ///
     /// # Errors
-    /// [`Error::Forbidden`]; [`Error::Stale`] if another version is active by now; [`Error::NotFound`]; [`Error::Refused`] naming the
-    /// gate; [`Error::Invalid`] with every error of the settings; those of policy and store.
+    /// [`Error::Forbidden`]; [`Error::Stale`] if another version is active by now; [`Error::NotFound`]; [`Error::Refused`] for a rejected
+    /// module; [`Error::Gates`] with everything that the gates have against it; those of policy and store.
     pub async fn activate_policy(&self, activation: Activation, ids: &mut dyn IdSource) -> Result<PolicyVersionId, Error> {
         self.require("policy.activate").await?;
         check_note(activation.note.as_deref())?;
@@ -113,7 +124,10 @@ impl Directory {
         }
         let id = PolicyVersionId(ids.next_id());
         let version = self.proposed(id, activation.module, activation.settings, activation.standard_settings);
-        self.activate(NewPolicyVersion { note: activation.note, ..version }).await
+        // Another `standard` is more than other settings.
+        let keep = version.module == self.version.module && version.standard == self.version.standard;
+        let step = if keep { Step::SettingsChanged } else { Step::Activated };
+        self.activate(NewPolicyVersion { note: activation.note, ..version }, step).await
     }
 
     /// What would be activated: settings that are left out stay, those of another module are its defaults.
@@ -138,7 +152,8 @@ impl Directory {
         }
     }
 
-    /// Activates an earlier version again, settings and all; without `to`, the one before the active one.
+    /// Activates an earlier version again, settings and all; without `to`, the one before the active one. It passes the same gates: what
+    /// was right under another tree may lock somebody out today.
     ///
     /// # Errors
     /// As [`Directory::activate_policy`].
@@ -148,15 +163,24 @@ impl Directory {
         let history: Vec<PolicyVersion> = history.into_iter().map(Sealed::open).collect();
         let earlier = earlier(&history, &self.version, to)?;
         let version = repeat(&earlier, PolicyVersionId(ids.next_id()), self.now);
-        self.activate(NewPolicyVersion { activated_by: self.subject.user(), ..version }).await
+        self.activate(NewPolicyVersion { activated_by: self.subject.user(), ..version }, Step::RolledBack).await
     }
 
-    async fn activate(&self, version: NewPolicyVersion) -> Result<PolicyVersionId, Error> {
+    async fn activate(&self, version: NewPolicyVersion, step: Step) -> Result<PolicyVersionId, Error> {
         let id = version.id;
         let candidate = self.candidate(&version).await?;
-        self.gate.check_settings(self.subject.workspace, &candidate).await?;
-        self.guard_lock_out(&candidate).await?;
-        let change = ActivatePolicy { expected: self.version.id, version };
+        check_settings_size(&candidate)?;
+        let about =
+            |step| NewPolicyStep { module: candidate.module, digest: candidate.digest, note: candidate.note.clone(), ..self.step(step) };
+        let reasons = self.look_through_gates(&candidate).await?;
+        if !reasons.is_empty() {
+            let seen = self.seen(reasons.iter().flat_map(Reason::quotes).copied().collect()).await?;
+            let told = reasons.iter().map(|reason| reason.told(|quote| seen.contains(quote))).collect();
+            self.record(NewPolicyStep { reasons, ..about(Step::ActivationRefused) }).await?;
+            return Err(Error::Gates(told));
+        }
+        let step = NewPolicyStep { version: Some(id), ..about(step) };
+        let change = ActivatePolicy { expected: self.version.id, version, step };
         let warrant = Warrant::new(Some(self.subject.workspace), Some(self.epoch), change);
         self.gate.store.activate_policy(warrant).await?;
         Ok(id)
@@ -191,20 +215,6 @@ impl Directory {
             repeats: version.repeats,
             note: version.note.clone(),
         })
-    }
-
-    /// The lock-out guard: under the candidate, the caller must still be able to read, replace and roll back the policy.
-    async fn guard_lock_out(&self, candidate: &PolicyVersion) -> Result<(), Error> {
-        let under = self.under(&self.subject, candidate).await?;
-        for action in ["policy.read", "policy.activate", "policy.rollback"] {
-            under.require(action).await.map_err(|error| {
-                Error::Refused(format!(
-                    "lock-out guard: under the candidate you could no longer `{action}` ({error}); \
-                     let the candidate leave `policy.*` to `standard`, or allow it to yourself",
-                ))
-            })?;
-        }
-        Ok(())
     }
 
     /// The directory as a subject of this workspace would see it under a version that is not active: to ask what it would answer.
@@ -251,80 +261,6 @@ impl Gate {
         })
     }
 
-    /// Installs a module for the operator.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with every reason if it is rejected; those of the store.
-    pub async fn install_policy(
-        &self,
-        operator: &Operator,
-        workspace: WorkspaceId,
-        bytes: Arc<[u8]>,
-        now: Timestamp,
-        ids: &mut dyn IdSource,
-    ) -> Result<PolicyId, Error> {
-        let module = self.examine(&bytes, None, now, ids).await?;
-        if module.status == PolicyStatus::Rejected {
-            return Err(Error::Invalid(format!("the module was rejected: {}", module.reasons.join("; "))));
-        }
-        self.store.upload_policy(operator.upload_policy(workspace, UploadPolicy { module, bytes })).await
-    }
-
-    /// Activates an installed module for the operator, past the lock-out guard.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for settings that the module refuses; those of the store.
-    pub async fn force_policy(
-        &self,
-        operator: &Operator,
-        workspace: WorkspaceId,
-        module: Option<PolicyId>,
-        settings: String,
-        now: Timestamp,
-        ids: &mut dyn IdSource,
-    ) -> Result<PolicyVersionId, Error> {
-        let active = self.active_version(workspace).await?;
-        let version = NewPolicyVersion {
-            id: PolicyVersionId(ids.next_id()),
-            module,
-            settings: if module.is_some() { settings.clone() } else { String::new() },
-            standard: self.standard.digest,
-            standard_settings: if module.is_some() { active.standard_settings.clone() } else { settings },
-            activated_by: None,
-            activated_at: now,
-            repeats: None,
-            note: None,
-        };
-        let id = version.id;
-        let change = ActivatePolicy { expected: active.id, version };
-        self.store.activate_policy(operator.activate_policy(workspace, change)).await?;
-        Ok(id)
-    }
-
-    /// The operator's break glass: activates an earlier version again, whatever the active one says.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] if there is no such version, [`Error::Refused`] if none is before the active one; those of the store.
-    pub async fn force_roll_back(
-        &self,
-        operator: &Operator,
-        workspace: WorkspaceId,
-        to: Option<PolicyVersionId>,
-        now: Timestamp,
-        ids: &mut dyn IdSource,
-    ) -> Result<PolicyVersionId, Error> {
-        let active = self.active_version(workspace).await?;
-        let mut snapshot = self.snapshot(workspace).await?;
-        let history: Vec<PolicyVersion> = snapshot.policy_versions(HISTORY_ROWS).await?.into_iter().map(Sealed::open).collect();
-        drop(snapshot);
-        let earlier = earlier(&history, &active, to)?;
-        let version = repeat(&earlier, PolicyVersionId(ids.next_id()), now);
-        let id = version.id;
-        let change = ActivatePolicy { expected: active.id, version };
-        self.store.activate_policy(operator.activate_policy(workspace, change)).await?;
-        Ok(id)
-    }
-
     pub(super) async fn active_version(&self, workspace: WorkspaceId) -> Result<Arc<PolicyVersion>, Error> {
         let mut snapshot = self.snapshot(workspace).await?;
         let (_, id) = snapshot.head().await?;
@@ -335,23 +271,27 @@ impl Gate {
         let snapshot = self.store.snapshot(workspace).await?;
         snapshot.ok_or_else(|| Error::NotFound(format!("workspace `{workspace}`")))
     }
+}
 
-    /// Asks module and `standard` whether they accept their settings.
-    pub(super) async fn check_settings(&self, workspace: WorkspaceId, version: &PolicyVersion) -> Result<(), Error> {
-        let module = version.digest.map(|digest| (digest, version.settings.as_str(), "settings"));
-        let standard = (version.standard, version.standard_settings.as_str(), "settings of `standard`");
-        for (digest, settings, what) in module.into_iter().chain([standard]) {
-            if settings.len() > limits::SETTINGS_BYTES {
-                return Err(Error::TooLarge(format!("the {what} have more than {} bytes; shorten them", limits::SETTINGS_BYTES)));
-            }
-            self.load(workspace, digest).await?;
-            let errors = self.engine.validate_settings(digest, settings).await?;
-            if !errors.is_empty() {
-                return Err(Error::Invalid(format!("the policy refuses the {what}: {}", errors.join("; "))));
-            }
+/// The steps of an upload.
+fn upload_steps(module: &PolicyModule, step: impl Fn(Step) -> NewPolicyStep) -> Vec<NewPolicyStep> {
+    let about = |name| NewPolicyStep { module: Some(module.id), digest: Some(module.digest), ..step(name) };
+    let reasons = module.reasons.iter().map(|reason| Reason::new(None, reason)).collect();
+    let judged = match module.status {
+        PolicyStatus::Validated => Step::Validated,
+        PolicyStatus::Rejected => Step::Rejected,
+    };
+    vec![NewPolicyStep { note: module.note.clone(), ..about(Step::Uploaded) }, NewPolicyStep { reasons, ..about(judged) }]
+}
+
+/// Of the module and of `standard`.
+fn check_settings_size(version: &PolicyVersion) -> Result<(), Error> {
+    for (settings, what) in [(&version.settings, "settings"), (&version.standard_settings, "settings of `standard`")] {
+        if settings.len() > limits::SETTINGS_BYTES {
+            return Err(Error::TooLarge(format!("the {what} have more than {} bytes; shorten them", limits::SETTINGS_BYTES)));
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// The named version, or the one before the active one.

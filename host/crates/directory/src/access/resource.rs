@@ -73,7 +73,7 @@ impl Hidden {
     }
 
     /// Whether a core field is taken away.
-    fn hides(&self, field: &str) -> bool {
+    pub(super) fn hides(&self, field: &str) -> bool {
         self.names.iter().any(|name| name == field)
     }
 

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::Named;
 use crate::{
     Error,
     access::resource::Resource,
+    ids::{GrantId, GroupId, MembershipId, RoleId, UserId},
     model::{Grant, Group, Membership, Role, User},
     query::{GrantPredicate, GroupPredicate, IdSort, MembershipPredicate, NameSort, RolePredicate, UserPredicate, UserSort},
     register::Kind,
@@ -26,6 +29,8 @@ pub(in crate::access) trait Listable: Resource + Clone {
     fn all() -> Self::Among;
     /// How many windows the list has.
     fn parents(among: &Self::Among) -> usize;
+    /// The condition that a row is one of these.
+    fn any_of(ids: &[Uuid]) -> Self::Predicate;
     /// The list of one parent.
     fn one(among: &Self::Among, parent: usize) -> Self::Among;
     /// Whether the list can not be confirmed row by row, because rows in sight decide about others.
@@ -87,6 +92,10 @@ impl Listable for User {
 
     fn all() -> AmongUsers {
         AmongUsers::All
+    }
+
+    fn any_of(ids: &[Uuid]) -> UserPredicate {
+        UserPredicate::Ids(ids.iter().copied().map(UserId).collect())
     }
 
     fn parents(among: &AmongUsers) -> usize {
@@ -180,6 +189,10 @@ impl Listable for Group {
         AmongGroups::All
     }
 
+    fn any_of(ids: &[Uuid]) -> GroupPredicate {
+        GroupPredicate::Ids(ids.iter().copied().map(GroupId).collect())
+    }
+
     fn parents(among: &AmongGroups) -> usize {
         match among {
             AmongGroups::All => 1,
@@ -264,6 +277,10 @@ impl Listable for Role {
         AmongRoles::All
     }
 
+    fn any_of(ids: &[Uuid]) -> RolePredicate {
+        RolePredicate::Ids(ids.iter().copied().map(RoleId).collect())
+    }
+
     fn parents(among: &AmongRoles) -> usize {
         match among {
             AmongRoles::All => 1,
@@ -323,6 +340,10 @@ impl Listable for Membership {
         AmongMemberships::All
     }
 
+    fn any_of(ids: &[Uuid]) -> MembershipPredicate {
+        MembershipPredicate::Ids(ids.iter().copied().map(MembershipId).collect())
+    }
+
     fn parents(among: &AmongMemberships) -> usize {
         match among {
             AmongMemberships::All => 1,
@@ -378,6 +399,10 @@ impl Listable for Grant {
 
     fn all() -> AmongGrants {
         AmongGrants::All
+    }
+
+    fn any_of(ids: &[Uuid]) -> GrantPredicate {
+        GrantPredicate::Ids(ids.iter().copied().map(GrantId).collect())
     }
 
     fn parents(among: &AmongGrants) -> usize {

@@ -1,0 +1,181 @@
+//! Whether `scope` and `check` say the same of sampled rows, as the contract promises that they do.
+//!
+//! A scope that is wider than `check` shows gaps and wrong counts; a narrower one hides what somebody may see. A field that may be
+//! searched and is withheld can be read by asking. The store answers for the scope, as it does for lists: one statement as SQL.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use uuid::Uuid;
+
+use super::{
+    super::{
+        Actor, Directory, Sealed,
+        facts::Facts,
+        list::Listable,
+        log::Pick,
+        resource::{Hidden, Resource},
+    },
+    gates::{Findings, of_policy},
+    sample::everything,
+};
+use crate::{
+    Error,
+    contract::{Manifest, Verdict},
+    limits::AGREEMENT_ROWS,
+    model::{Attribute, Grant, Group, Membership, PolicyVersion, Quote, Reason, Role, User},
+    query::{Filter, Window},
+    register::{self, Kind},
+    scope::Scope,
+    store::Sight,
+};
+
+impl Directory {
+    pub(super) async fn look_for_agreement(&self, candidate: &PolicyVersion, findings: &mut Findings) -> Result<(), Error> {
+        let sample = self.sample().await?;
+        let attributes: Vec<Attribute> = self.snapshot.lock().await.attributes().await?.into_iter().map(Sealed::open).collect();
+        for subject in &sample.subjects {
+            let under = match self.under(subject, candidate).await {
+                Err(Error::Inactive) => continue,
+                under => under?,
+            };
+            let mut trial = Trial { under: &under, attributes: &attributes, findings: &mut *findings };
+            trial.kind::<User>(&sample.users).await?;
+            trial.kind::<Group>(&sample.groups).await?;
+            trial.kind::<Role>(&sample.roles).await?;
+            trial.kind::<Membership>(&sample.memberships).await?;
+            trial.kind::<Grant>(&sample.grants).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The candidate as one subject meets it.
+struct Trial<'a> {
+    under: &'a Directory,
+    attributes: &'a [Attribute],
+    findings: &'a mut Findings,
+}
+
+/// What scope and check say of some rows.
+struct Answers<R> {
+    scope: Arc<Scope>,
+    manifest: Arc<Manifest>,
+    rows: Vec<(R, Verdict)>,
+    admitted: HashSet<Uuid>,
+}
+
+impl Trial<'_> {
+    async fn kind<R: Listable>(&mut self, sample: &[Uuid]) -> Result<(), Error> {
+        // What the token of a service does not allow, no policy is asked.
+        if !self.under.subject.may_attempt(&R::KIND.read()) {
+            return Ok(());
+        }
+        match self.ask::<R>(sample).await {
+            Ok(Some(answers)) => self.compare(&answers),
+            Ok(None) => {}
+            Err(Error::Policy(failure)) => {
+                let failure = of_policy(failure)?;
+                self.find(R::KIND, &[], &format!("it gives no answer about {}s: {failure}", R::KIND.name()));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Asks for the scope, lets the store say which rows it admits, and asks `check` about these and about the sample. `None` if nobody
+    /// decides about the kind.
+    async fn ask<R: Listable>(&self, sample: &[Uuid]) -> Result<Option<Answers<R>>, Error> {
+        let under = self.under;
+        let scope = under.scope(R::KIND).await?;
+        let window = |rows| Window { rows, ..Window::default() };
+        let mut sight = Sight { me: under.subject.user(), ..everything() };
+        *R::sight(&mut sight) = Some(scope.clone());
+        let (mut rows, mut admitted) = (HashMap::new(), HashSet::new());
+        if !sample.is_empty() {
+            let loaded = R::load(under.snapshot.lock().await.as_mut(), sample).await?;
+            rows.extend(loaded.into_iter().map(Sealed::open).map(|row: R| (row.key(), row)));
+            let among_them = Some(Filter::Is(R::any_of(sample)));
+            let inside: Vec<R> = under.stored(R::all(), among_them, sight.clone(), window(sample.len())).await?;
+            admitted.extend(inside.iter().map(Resource::key));
+        }
+        let first: Vec<R> = under.stored(R::all(), None, sight, window(AGREEMENT_ROWS)).await?;
+        admitted.extend(first.iter().map(Resource::key));
+        rows.extend(first.into_iter().map(|row| (row.key(), row)));
+        let mut rows: Vec<R> = rows.into_values().collect();
+        rows.sort_unstable_by_key(Resource::key);
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let answer = under.verdicts(&R::KIND.read(), &Facts::Rows(R::rows(&rows)), Pick::None).await?;
+        let Some((verdicts, manifest, _)) = answer else { return Ok(None) };
+        let verdict = |position: &u32| verdicts.table.get(*position as usize).cloned().unwrap_or_default();
+        let rows = rows.into_iter().zip(verdicts.rows.iter().map(verdict)).collect();
+        Ok(Some(Answers { scope, manifest, rows, admitted }))
+    }
+
+    fn compare<R: Listable>(&mut self, answers: &Answers<R>) {
+        let Answers { scope, manifest, rows, admitted } = answers;
+        let attributes = self.attributes;
+        // One row says it for all of its sort.
+        let mut told = HashSet::new();
+        for (row, verdict) in rows {
+            let quote = [Quote { kind: R::KIND, id: row.key() }];
+            let mut find = |text: String| {
+                if told.insert(text.clone()) {
+                    self.find(R::KIND, &quote, &text);
+                }
+            };
+            let unknown = verdict.withheld.iter().filter(|name| !register::knows_field(name, Some(R::KIND)));
+            let unknown: Vec<&String> = if verdict.allow { unknown.collect() } else { Vec::new() };
+            for name in &unknown {
+                find(format!(
+                    "`check` withholds `{name}` from {}, which is no field of a {}; correct the name",
+                    Reason::HOLE,
+                    R::KIND.name()
+                ));
+            }
+            if !unknown.is_empty() {
+                continue;
+            }
+            match (admitted.contains(&row.key()), verdict.allow) {
+                (true, false) if scope.exact => find(format!(
+                    "the scope admits {} and `check` denies it; make them say the same, or let the scope say that it is not exact",
+                    Reason::HOLE
+                )),
+                (false, true) => find(format!("the scope leaves out {} and `check` allows it; widen the scope", Reason::HOLE)),
+                (true, true) => {
+                    for field in withheld_and_searchable::<R>(scope, manifest, verdict, attributes) {
+                        find(format!(
+                            "`{field}` may be searched and `check` withholds it from {}; leave it out of `searchable`",
+                            Reason::HOLE
+                        ));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Adds a finding about this subject, which has a hole for each of `quotes`.
+    fn find(&mut self, kind: Kind, quotes: &[Quote], text: &str) {
+        let (who, subject) = match self.under.subject.actor {
+            Actor::User(user) => (Reason::HOLE.to_string(), Some(Quote { kind: Kind::User, id: user.0 })),
+            Actor::Service(_) => ("the service that activates it".to_owned(), None),
+        };
+        let quotes = subject.into_iter().chain(quotes.iter().copied()).collect();
+        self.findings.push(Reason::about(Some(self.findings.gate()), &format!("{}s, for {who}: {text}", kind.name()), quotes));
+    }
+}
+
+/// The fields of a row in sight that are withheld and may be searched all the same.
+fn withheld_and_searchable<R: Listable>(scope: &Scope, manifest: &Manifest, verdict: &Verdict, declared: &[Attribute]) -> Vec<String> {
+    let hidden = Hidden::new(R::KIND, &verdict.withheld, &manifest.fields);
+    let core = R::KIND.fields().iter().filter(|field| **field != "attributes.*").map(|field| (*field).to_owned());
+    // What the workspace declares as not to be searched is refused, whatever the policy says; what it does not declare has no value.
+    let custom = declared.iter().filter(|attribute| attribute.searchable).map(|attribute| format!("attributes.{}", attribute.name));
+    let custom = custom.filter(|_| R::KIND.fields().contains(&"attributes.*"));
+    core.chain(custom).filter(|field| scope.searchable.has(R::KIND, field) && hidden.takes(field)).collect()
+}

@@ -1,0 +1,71 @@
+//! `bailiwick policy activate`.
+
+use directory::{
+    access::Forced,
+    ids::{InvalidId, PolicyId},
+};
+
+use super::super::{open, print};
+use crate::{clock::Clock, config::Config, ids::Ids, wiring};
+
+/// Activate a module, or `standard`, past every gate
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Break glass: lets a module that was uploaded to a workspace, or `standard` alone, decide from now on, without asking the \
+        policy that decides now and past every gate: settings, lock-out guard, agreement. Servers follow with their next request. It stands \
+        in the history as forced, and can be rolled back.",
+    after_long_help = "\
+Examples:
+  bailiwick policy activate --workspace acme standard --note 'ticket 12'
+  bailiwick policy activate --workspace acme pol_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f --settings '{\"mode\": \"strict\"}'
+  bailiwick policy activate --workspace acme standard --settings '{\"members_see\": \"self\"}'"
+)]
+pub(in crate::cli) struct Activate {
+    /// The workspace's key
+    #[arg(long, value_name = "KEY")]
+    workspace: String,
+    /// The module's id, as `policy list` prints it, or `standard`
+    #[arg(value_name = "MODULE")]
+    module: Module,
+    /// Settings of the module; of `standard` if it decides alone [default: the active ones, or else the module's own defaults]
+    #[arg(long, value_name = "TEXT")]
+    settings: Option<String>,
+    /// Settings of the `standard` behind a module [default: the active ones]
+    #[arg(long, value_name = "TEXT")]
+    standard_settings: Option<String>,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+}
+
+/// A module, or `standard`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Module(Option<PolicyId>);
+
+impl std::str::FromStr for Module {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        if text == "standard" { Ok(Self(None)) } else { text.parse().map(|id| Self(Some(id))) }
+    }
+}
+
+pub(super) async fn run(arguments: Activate, config: &Config) -> anyhow::Result<()> {
+    let Activate { workspace, module: Module(module), settings, standard_settings, note } = arguments;
+    if module.is_none() && settings.is_some() && standard_settings.is_some() {
+        anyhow::bail!("`--settings` and `--standard-settings` are both those of `standard` where it decides alone; give one of them");
+    }
+    let database = open::database(config).await?;
+    let workspace = open::workspace(database.store().as_ref(), &workspace).await?.id;
+    let gate = wiring::gate(config, &database, None)?;
+    let (settings, standard_settings) = match module {
+        Some(_) => (settings, standard_settings),
+        None => (None, settings.or(standard_settings)),
+    };
+    let forced = Forced { module, settings, standard_settings, note };
+    let (now, mut ids) = (Clock::system().now(), Ids::random(Clock::system()));
+    let active = gate.force_policy(&open::operator(), workspace, forced, now, &mut ids).await?;
+    print(&format!("active: {active}"));
+    database.close().await;
+    Ok(())
+}
