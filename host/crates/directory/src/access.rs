@@ -407,6 +407,7 @@ impl Directory {
             decider: AsyncMutex::new(decider),
             scopes: Scopes::default(),
             defects: AtomicU64::new(0),
+            defect_counted: AtomicBool::new(false),
             workspace: OnceCell::new(),
             journal: Mutex::default(),
             recorded: false,

@@ -97,7 +97,6 @@ struct Side {
     manifest: Arc<Manifest>,
     needs: Arc<Needs>,
     settings: String,
-    digest: Digest,
     session: Box<dyn Session>,
     /// Whether a call of this session has failed, so that every further one does.
     failed: bool,
