@@ -21,6 +21,7 @@ mod mutation;
 mod node;
 pub mod order;
 mod permission;
+mod policies;
 mod preview;
 mod recycle_bin;
 mod role;
@@ -57,6 +58,7 @@ use mutation::MoveGroupInput;
 pub use mutation::{Mutation, Writer};
 use node::{Node, parse};
 use permission::ActionDecisionNode;
+use policies::{PolicyHistoryPage, PolicyModuleNode, PolicyVersionNode};
 use preview::GroupMovePreview;
 use recycle_bin::RecycleBinPage;
 use role::RoleNode;
@@ -422,6 +424,35 @@ impl Query {
     ) -> Maybe<Sight> {
         match directory(context) {
             Ok(directory) => maybe(Box::pin(Sight::of(&directory, &user_id, candidate)).await),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// The policy modules that were uploaded, newest first, for whoever may read policies.
+    async fn policy_modules(&self, context: &Context<'_>) -> Maybe<Vec<PolicyModuleNode>> {
+        match directory(context) {
+            Ok(directory) => shown(policies::modules(&directory).await),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// What was active, the active version first, for whoever may read policies: at most 100.
+    async fn policy_versions(&self, context: &Context<'_>) -> Maybe<Vec<PolicyVersionNode>> {
+        match directory(context) {
+            Ok(directory) => shown(policies::versions(&directory).await),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// What was done with the workspace's policy, the latest first, for whoever may read policies: by whom, when, why and from where.
+    async fn policy_history(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many, 1 to 100; 25 if it is left out.")] first: Option<i32>,
+        #[graphql(desc = "Only steps behind this cursor.")] after: Option<String>,
+    ) -> Maybe<PolicyHistoryPage> {
+        match directory(context) {
+            Ok(directory) => shown(policies::history(context, &directory, Paging { first, after, ..Paging::default() }).await),
             Err(error) => Some(Err(error)),
         }
     }

@@ -14,6 +14,7 @@ pub mod graphql;
 pub mod http;
 pub mod ids;
 pub mod organisations;
+mod policy_change;
 mod policy_history;
 pub mod reference;
 pub mod secret;

@@ -28,6 +28,7 @@ mod import;
 mod oracle;
 mod organisations;
 mod pairs;
+mod policies;
 mod scan;
 mod storage;
 mod writes;

@@ -9,6 +9,7 @@ mod grants;
 mod groups;
 mod members;
 mod partners;
+mod policies;
 mod roles;
 mod tokens;
 mod users;
@@ -41,6 +42,7 @@ pub struct Mutation(
     attributes::AttributeMutations,
     workspace::WorkspaceMutations,
     tokens::TokenMutations,
+    policies::PolicyMutations,
 );
 
 /// Whoever writes, and through which gate.
@@ -90,6 +92,8 @@ pub(super) enum UserErrorCode {
     InRecycleBin,
     /// The idempotency key was used for another request.
     KeyReused,
+    /// A gate refused to activate a policy.
+    ActivationRefused,
 }
 
 /// What is wrong with a part of the input.
@@ -171,6 +175,13 @@ pub(super) fn writer<'a>(context: &Context<'a>) -> async_graphql::Result<(&'a Wr
             .extend_with(|_, extensions| extensions.set("code", "UNAUTHENTICATED"))
     })?;
     Ok((writer, subject))
+}
+
+impl UserError {
+    /// An error of the input as a whole.
+    fn new(code: UserErrorCode, message: &str) -> Self {
+        Self { code, message: message.to_owned(), field: Vec::new() }
+    }
 }
 
 impl From<&Problem> for UserError {

@@ -62,22 +62,7 @@ impl WorkspaceNode {
 
     /// What decides, for whoever may read it; null for others.
     async fn policy(&self) -> Maybe<ActivePolicy> {
-        match self.directory.active_policy().await {
-            Err(Error::Forbidden { .. }) => None,
-            policy => shown(policy.map(|policy| ActivePolicy {
-                id: policy.version.id.into_id(),
-                number: policy.version.number,
-                name: policy.manifest.as_ref().map(|manifest| manifest.name.clone()),
-                version: policy.manifest.as_ref().map(|manifest| manifest.version.clone()),
-                summary: policy.manifest.as_ref().map(|manifest| manifest.summary.clone()),
-                digest: policy.version.digest.unwrap_or(policy.version.standard).to_string(),
-                settings:
-                    policy.version.digest.map_or_else(|| policy.version.standard_settings.clone(), |_| policy.version.settings.clone()),
-                standard_settings: policy.version.standard_settings.clone(),
-                activated_at: DateTime(policy.version.activated_at),
-                note: policy.version.note.clone(),
-            })),
-        }
+        active_policy(&self.directory).await
     }
 
     /// When it was created.
@@ -107,8 +92,27 @@ impl WorkspaceNode {
     }
 }
 
+/// What decides; `None` for whoever may not read it.
+pub(super) async fn active_policy(directory: &Directory) -> Maybe<ActivePolicy> {
+    match directory.active_policy().await {
+        Err(Error::Forbidden { .. }) => None,
+        policy => shown(policy.map(|policy| ActivePolicy {
+            id: policy.version.id.into_id(),
+            number: policy.version.number,
+            name: policy.manifest.as_ref().map(|manifest| manifest.name.clone()),
+            version: policy.manifest.as_ref().map(|manifest| manifest.version.clone()),
+            summary: policy.manifest.as_ref().map(|manifest| manifest.summary.clone()),
+            digest: policy.version.digest.unwrap_or(policy.version.standard).to_string(),
+            settings: policy.version.digest.map_or_else(|| policy.version.standard_settings.clone(), |_| policy.version.settings.clone()),
+            standard_settings: policy.version.standard_settings.clone(),
+            activated_at: DateTime(policy.version.activated_at),
+            note: policy.version.note.clone(),
+        })),
+    }
+}
+
 /// The policy version that decides.
-#[derive(SimpleObject)]
+#[derive(Clone, SimpleObject)]
 pub(super) struct ActivePolicy {
     /// The version's id: module and settings as they were activated together.
     id: ID,

@@ -20,8 +20,6 @@ pub(super) const PERSISTED: usize = 1_000;
 pub(super) const PERSISTED_BYTES: usize = 16 * 1024 * 1024;
 /// Characters of a request id that a caller may choose.
 pub(super) const REQUEST_ID_CHARS: usize = 64;
-/// Times that a change of the policy is tried while other changes move the workspace's epoch.
-pub(super) const ATTEMPTS: usize = 3;
 /// Milliseconds that a change of the policy may take; compiling a large module takes ten seconds on two cores.
 pub(super) const POLICY_MS: u64 = 120_000;
 /// Milliseconds in which the store must answer for the server to be ready.

@@ -1,7 +1,6 @@
 //! `/v1/policies`: modules come in, are activated and rolled back. Every step is the gate's decision.
 
 mod body;
-mod change;
 mod view;
 
 use std::{sync::Arc, time::Duration};
@@ -24,8 +23,11 @@ use super::{
     graphql::operation::check_content,
     limits::{JSON_BYTES, POLICY_MS},
 };
-use crate::{ids::Ids, policy_history};
-use change::{Change, Expected, What};
+use crate::{
+    ids::Ids,
+    policy_change::{Change, Expected, What},
+    policy_history,
+};
 
 /// The id under which the embedded policy is activated.
 const STANDARD: &str = "standard";
@@ -176,7 +178,7 @@ fn expected(text: &str) -> Result<Expected, Failure> {
 }
 
 async fn respond(edge: &Edge, subject: Subject, change: Change) -> Result<Response, Failure> {
-    let version = within(POLICY_MS, async { Ok(change.apply(&edge.app, &subject).await?) }).await?;
+    let version = within(POLICY_MS, async { Ok(change.apply(&edge.app.gate, &edge.app.clock, &subject).await?) }).await?;
     Ok(json_response(StatusCode::OK, &json!({ "version": version.to_string() })))
 }
 

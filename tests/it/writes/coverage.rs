@@ -74,6 +74,18 @@ fn rows(stage: &Stage<'_>) -> Vec<Row> {
         row("updateWorkspace", json!({ "name": "Renamed" }), &["workspace.read", "workspace.update"]),
         row("updateUserCodeSettings", json!({ "minLength": 2 }), &["settings.update"]),
         row("createToken", json!({ "kind": "PERSONAL", "name": "mine", "scopes": ["webhook.read"] }), &["token.create"]),
+        // Nobody changes what decides who could not undo it.
+        row(
+            "updatePolicySettings",
+            json!({ "expectedVersionId": "NOW_ACTIVE", "standardSettings": "{\"members_see\":\"groups\"}" }),
+            &["policy.activate", "policy.read", "policy.rollback"],
+        ),
+        row(
+            "activatePolicy",
+            json!({ "expectedVersionId": "NOW_ACTIVE", "standardSettings": "" }),
+            &["policy.activate", "policy.read", "policy.rollback"],
+        ),
+        row("rollBackPolicy", json!({}), &["policy.rollback", "policy.read", "policy.activate"]),
         row("revokeToken", json!({ "tokenId": "NEW_TOKEN" }), &["token.read", "token.revoke"]),
         row(
             "onboardPartner",
@@ -104,6 +116,10 @@ fn each_mutation_asks_for_just_its_actions() {
                 stage.done("ada", "addGrants", json!({ "grants": [wide] }), "").await;
                 let version = stage.of_user(&stage.user("hal"), "grantsVersion").await;
                 new.push(("NEW_VERSION", version.as_str().unwrap().to_owned()));
+            }
+            if input.contains("NOW_ACTIVE") {
+                let active = stage.query("ada", "{ workspace { policy { id } } }").await["workspace"]["policy"]["id"].clone();
+                input = input.replace("NOW_ACTIVE", active.as_str().unwrap());
             }
             for (name, id) in &new {
                 input = input.replace(name, id);
@@ -167,7 +183,15 @@ fn strangers_and_others_change_nothing() {
         let before = everything(stage).await;
         for token in [root.as_str(), robot.as_str(), stage.token("ned")] {
             for row in rows(stage) {
-                let own = ["createRole", "addUsers", "defineAttribute", "updateWorkspace", "updateUserCodeSettings", "createToken"];
+                let own = [
+                    "createRole",
+                    "addUsers",
+                    "defineAttribute",
+                    "updateWorkspace",
+                    "updateUserCodeSettings",
+                    "createToken",
+                    "rollBackPolicy",
+                ];
                 if token == root && own.contains(&row.mutation) {
                     // Of one's own workspace.
                     continue;
@@ -192,6 +216,6 @@ fn strangers_and_others_change_nothing() {
 async fn everything(stage: &Stage<'_>) -> Json {
     let query = "{ workspace { name version } users(first: 100) { nodes { id version status } } groups(first: 100) { nodes { id version } } \
                  roles(first: 100) { nodes { id version } } memberships(first: 100) { nodes { id manager } } grants(first: 100) { nodes { id } } \
-                 attributes { name version } userCodeSettings { minLength } }";
+                 attributes { name version } userCodeSettings { minLength } policyVersions { id } }";
     stage.query("ada", query).await
 }

@@ -10,13 +10,19 @@ mod sample;
 
 use std::sync::Arc;
 
-use super::{Directory, Gate, Sealed, Subject, Visible, Warrant};
+use super::{
+    Directory, Gate, Sealed, Subject, Visible, Warrant,
+    decide::Decision,
+    facts::{Facts, RowSet},
+    resource::Hidden,
+};
 use crate::{
     Error,
     contract::{Digest, Manifest},
     ids::{PolicyId, PolicyVersionId, WorkspaceId},
     limits,
     model::{PolicyModule, PolicyStatus, PolicyVersion, Reason, Step, Timestamp},
+    register::Kind,
     store::{ActivatePolicy, IdSource, NewPolicyStep, NewPolicyVersion, UploadPolicy},
 };
 pub use forced::{Forced, RollBack};
@@ -68,10 +74,10 @@ impl Directory {
     /// # Errors
     /// [`Error::Forbidden`]; those of policy and store.
     pub async fn active_policy(&self) -> Result<Visible<ActivePolicy>, Error> {
-        self.require("policy.read").await?;
+        let hidden = self.reads_policies().await?;
         let digest = self.version.digest.unwrap_or(self.version.standard);
         let manifest = self.gate.load_in_time(self.subject.workspace, digest).await.ok();
-        Ok(Visible::new(ActivePolicy { version: (*self.version).clone(), manifest }))
+        Ok(Visible::new(ActivePolicy { version: shown_version((*self.version).clone(), &hidden), manifest }))
     }
 
     /// The modules, newest first, for whoever may `policy.read`.
@@ -79,10 +85,10 @@ impl Directory {
     /// # Errors
     /// [`Error::Forbidden`]; those of policy and store.
     pub async fn policy_modules(&self) -> Result<Vec<Visible<PolicyModule>>, Error> {
-        self.require("policy.read").await?;
+        let hidden = self.reads_policies().await?;
         // As many as there may be, with as many again that were rejected.
         let rows = self.snapshot.lock().await.policy_modules(2 * limits::MODULES).await?;
-        Ok(rows.into_iter().map(Sealed::open).map(Visible::new).collect())
+        Ok(rows.into_iter().map(|row| Visible::new(shown_module(row.open(), &hidden))).collect())
     }
 
     /// The activations, newest first, for whoever may `policy.read`.
@@ -90,9 +96,22 @@ impl Directory {
     /// # Errors
     /// [`Error::Forbidden`]; those of policy and store.
     pub async fn policy_versions(&self) -> Result<Vec<Visible<PolicyVersion>>, Error> {
-        self.require("policy.read").await?;
+        let hidden = self.reads_policies().await?;
         let rows = self.snapshot.lock().await.policy_versions(limits::MODULES).await?;
-        Ok(rows.into_iter().map(Sealed::open).map(Visible::new).collect())
+        Ok(rows.into_iter().map(|row| Visible::new(shown_version(row.open(), &hidden))).collect())
+    }
+
+    /// What is withheld of policies from whoever may read them.
+    async fn reads_policies(&self) -> Result<Arc<Hidden>, Error> {
+        let action = Kind::Policy.read();
+        let decisions = self.decide_facts(&action, Kind::Policy, &Facts::Rows(RowSet::Others(Kind::Policy, 1)), 1).await?;
+        match decisions.into_iter().next() {
+            Some(Decision::Allow { hidden, .. }) => Ok(hidden),
+            denied => {
+                let reason = denied.as_ref().map(Decision::reason).unwrap_or_default().to_owned();
+                Err(Error::Forbidden { action, reason })
+            }
+        }
     }
 
     /// Validates a module and stores it, rejected ones with every reason and without their bytes.
@@ -270,6 +289,27 @@ impl Gate {
     async fn snapshot(&self, workspace: WorkspaceId) -> Result<Box<dyn crate::store::Snapshot>, Error> {
         let snapshot = self.store.snapshot(workspace).await?;
         snapshot.ok_or_else(|| Error::NotFound(format!("workspace `{workspace}`")))
+    }
+}
+
+/// A module without what is withheld.
+fn shown_module(module: PolicyModule, hidden: &Hidden) -> PolicyModule {
+    PolicyModule {
+        note: module.note.filter(|_| !hidden.takes("note")),
+        uploaded_by: module.uploaded_by.filter(|_| !hidden.takes("author")),
+        ..module
+    }
+}
+
+/// A version without what is withheld: settings that may not be seen are empty.
+fn shown_version(version: PolicyVersion, hidden: &Hidden) -> PolicyVersion {
+    let settings = |settings: String| if hidden.takes("settings") { String::new() } else { settings };
+    PolicyVersion {
+        settings: settings(version.settings),
+        standard_settings: settings(version.standard_settings),
+        note: version.note.filter(|_| !hidden.takes("note")),
+        activated_by: version.activated_by.filter(|_| !hidden.takes("author")),
+        ..version
     }
 }
 

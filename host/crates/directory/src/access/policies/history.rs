@@ -4,11 +4,7 @@
 
 use std::collections::HashSet;
 
-use super::super::{
-    Directory, Sealed, Visible, Warrant,
-    decide::Decision,
-    facts::{Facts, RowSet},
-};
+use super::super::{Directory, Sealed, Visible, Warrant};
 use crate::{
     Error,
     ids::{GrantId, GroupId, MembershipId, RoleId, UserId},
@@ -36,15 +32,7 @@ impl Directory {
     /// # Errors
     /// [`Error::Forbidden`]; those of policy and store.
     pub async fn policy_history(&self, after: Option<StepNumber>, rows: usize) -> Result<HistoryPage, Error> {
-        let action = Kind::Policy.read();
-        let decisions = self.decide_facts(&action, Kind::Policy, &Facts::Rows(RowSet::Others(Kind::Policy, 1)), 1).await?;
-        let hidden = match decisions.into_iter().next() {
-            Some(Decision::Allow { hidden, .. }) => hidden,
-            denied => {
-                let reason = denied.as_ref().map(Decision::reason).unwrap_or_default().to_owned();
-                return Err(Error::Forbidden { action, reason });
-            }
-        };
+        let hidden = self.reads_policies().await?;
         let rows = rows.min(limits::HISTORY_PAGE);
         let found = self.snapshot.lock().await.policy_history(after, rows + 1).await?;
         let mut steps: Vec<PolicyStep> = found.into_iter().map(Sealed::open).collect();

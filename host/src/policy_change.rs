@@ -1,24 +1,28 @@
-//! Changes of what decides, tried again where something unrelated moved the workspace in between.
+//! Changes of what decides, over HTTP and GraphQL alike: tried again where something unrelated moved the workspace in between.
+
+use std::sync::Arc;
 
 use directory::{
     Error,
-    access::{Activation, Directory, Subject},
+    access::{Activation, Directory, Gate, Subject},
     ids::{PolicyId, PolicyVersionId},
     model::PolicyVersion,
 };
 
-use super::super::limits::ATTEMPTS;
-use crate::{app::App, ids::Ids};
+use crate::{clock::Clock, ids::Ids};
+
+/// How often a change is decided that finds the workspace moved each time.
+const ATTEMPTS: usize = 3;
 
 /// A change of what decides.
-pub(super) struct Change {
-    pub(super) expected: Expected,
-    pub(super) what: What,
+pub(crate) struct Change {
+    pub(crate) expected: Expected,
+    pub(crate) what: What,
 }
 
 /// What the caller has seen as active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expected {
+pub(crate) enum Expected {
     /// Exactly this version.
     Version(PolicyVersionId),
     /// A version of this module, whatever its settings; `None` for `standard` alone.
@@ -40,7 +44,7 @@ impl Expected {
 
 /// Which change.
 #[derive(Clone)]
-pub(super) enum What {
+pub(crate) enum What {
     Activate { module: Option<PolicyId>, settings: Option<String>, standard_settings: Option<String>, note: Option<String> },
     Set { settings: Option<String>, standard_settings: Option<String>, note: Option<String> },
     RollBack { to: Option<PolicyVersionId> },
@@ -51,12 +55,12 @@ impl Change {
     ///
     /// A change is decided under the roles, groups and grants of one epoch, and is stale if those move before it is written. As long
     /// as the policy itself stays the one expected, it is decided and tried again.
-    pub(super) async fn apply(&self, app: &App, subject: &Subject) -> Result<PolicyVersionId, Error> {
-        let mut ids = Ids::random(app.clock.clone());
+    pub(crate) async fn apply(&self, gate: &Arc<Gate>, clock: &Clock, subject: &Subject) -> Result<PolicyVersionId, Error> {
+        let mut ids = Ids::random(clock.clone());
         let mut expected = None;
         let mut attempt = 1;
         loop {
-            let directory = app.gate.open(subject.clone(), app.clock.now()).await?;
+            let directory = gate.open(subject.clone(), clock.now()).await?;
             let active = directory.policy_version().id;
             let expected = match expected {
                 Some(expected) => expected,

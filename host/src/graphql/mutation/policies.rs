@@ -1,0 +1,166 @@
+//! Mutations of what decides. Modules come in as bytes, over HTTP: `PUT /v1/policies`.
+
+use async_graphql::{Context, ID, InputObject, Object};
+use directory::{
+    Error, Problem,
+    ids::{PolicyId, PolicyVersionId},
+    model::ToldReason,
+};
+
+use super::{UserError, UserErrorCode, payload, unread, users::id, writer};
+use crate::{
+    graphql::{
+        error::{Maybe, failure},
+        workspace::{ActivePolicy, active_policy},
+    },
+    policy_change::{Change, Expected, What},
+};
+
+/// What is to decide.
+#[derive(Clone, Debug, InputObject)]
+pub(in crate::graphql) struct ActivatePolicyInput {
+    /// The module, validated; `standard` decides alone if it is left out.
+    policy_id: Option<ID>,
+    /// The version that the caller has seen as active.
+    expected_version_id: ID,
+    /// The module's settings; by default the active ones where the module stays the same, else the module's defaults.
+    settings: Option<String>,
+    /// The settings of `standard`; by default the active ones.
+    standard_settings: Option<String>,
+    /// For people, and for the history.
+    note: Option<String>,
+}
+
+/// Other settings of what decides.
+#[derive(Clone, Debug, InputObject)]
+pub(in crate::graphql) struct UpdatePolicySettingsInput {
+    /// The version that the caller has seen as active.
+    expected_version_id: ID,
+    /// The module's settings; they stay if they are left out.
+    settings: Option<String>,
+    /// The settings of `standard`; they stay if they are left out.
+    standard_settings: Option<String>,
+    /// For people, and for the history.
+    note: Option<String>,
+}
+
+/// Which version is to decide again.
+#[derive(Clone, Debug, InputObject)]
+pub(in crate::graphql) struct RollBackPolicyInput {
+    /// An earlier version; the one before the active one if it is left out.
+    version_id: Option<ID>,
+}
+
+payload! {
+    /// The answer to `activatePolicy`.
+    ActivatePolicyPayload {
+        /// What decides now, as far as the viewer may see it.
+        policy: ActivePolicy,
+    }
+}
+
+payload! {
+    /// The answer to `updatePolicySettings`.
+    UpdatePolicySettingsPayload {
+        /// What decides now, as far as the viewer may see it.
+        policy: ActivePolicy,
+    }
+}
+
+payload! {
+    /// The answer to `rollBackPolicy`.
+    RollBackPolicyPayload {
+        /// What decides now, as far as the viewer may see it.
+        policy: ActivePolicy,
+    }
+}
+
+#[derive(Default)]
+pub(super) struct PolicyMutations;
+
+/// Mutations of what decides.
+#[Object]
+impl PolicyMutations {
+    /// Lets a module, or `standard` alone, decide from the next request on. It passes every gate first: settings, the lock-out guard,
+    /// whether lists and single decisions agree, and the workspace's policy tests.
+    async fn activate_policy(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to decide.")] input: ActivatePolicyInput,
+    ) -> Maybe<ActivatePolicyPayload> {
+        let change = input.change();
+        Some(changed(context, change).await.map(|(policy, user_errors)| ActivatePolicyPayload { policy, user_errors }))
+    }
+
+    /// Gives what decides other settings, through the same gates.
+    async fn update_policy_settings(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: UpdatePolicySettingsInput,
+    ) -> Maybe<UpdatePolicySettingsPayload> {
+        let change = input.change();
+        Some(changed(context, change).await.map(|(policy, user_errors)| UpdatePolicySettingsPayload { policy, user_errors }))
+    }
+
+    /// Lets an earlier version decide again, settings and all, through the same gates.
+    async fn roll_back_policy(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which version.")] input: RollBackPolicyInput,
+    ) -> Maybe<RollBackPolicyPayload> {
+        let change = input.change();
+        Some(changed(context, change).await.map(|(policy, user_errors)| RollBackPolicyPayload { policy, user_errors }))
+    }
+}
+
+impl ActivatePolicyInput {
+    fn change(self) -> Result<Change, Problem> {
+        let module = self.policy_id.as_ref().map(|policy| id::<PolicyId>(policy, "policyId")).transpose()?;
+        if module.is_none() && self.settings.is_some() {
+            let message = "`settings` are those of a module, but `standard` decides alone; send `standardSettings`".to_owned();
+            return Err(Problem::at("settings", Error::Invalid(message)));
+        }
+        let expected = Expected::Version(id::<PolicyVersionId>(&self.expected_version_id, "expectedVersionId")?);
+        let what = What::Activate { module, settings: self.settings, standard_settings: self.standard_settings, note: self.note };
+        Ok(Change { expected, what })
+    }
+}
+
+impl UpdatePolicySettingsInput {
+    fn change(self) -> Result<Change, Problem> {
+        let expected = Expected::Version(id::<PolicyVersionId>(&self.expected_version_id, "expectedVersionId")?);
+        let what = What::Set { settings: self.settings, standard_settings: self.standard_settings, note: self.note };
+        Ok(Change { expected, what })
+    }
+}
+
+impl RollBackPolicyInput {
+    fn change(self) -> Result<Change, Problem> {
+        let to = self.version_id.as_ref().map(|version| id::<PolicyVersionId>(version, "versionId")).transpose()?;
+        Ok(Change { expected: Expected::Any, what: What::RollBack { to } })
+    }
+}
+
+/// What decides afterwards, or everything that speaks against it.
+type Changed = (Option<async_graphql::Result<ActivePolicy>>, Vec<UserError>);
+
+async fn changed(context: &Context<'_>, change: Result<Change, Problem>) -> async_graphql::Result<Changed> {
+    let (writer, subject) = writer(context)?;
+    let change = match change {
+        Ok(change) => change,
+        Err(problem) => return Ok((None, vec![(&problem).into()])),
+    };
+    match Box::pin(change.apply(&writer.gate, &writer.clock, subject)).await {
+        Ok(_) => {
+            let directory = writer.gate.open(subject.clone(), writer.clock.now()).await.map_err(|error| unread(&error))?;
+            Ok((active_policy(&directory).await, Vec::new()))
+        }
+        Err(Error::Gates(reasons)) => {
+            let told = |reason: &ToldReason| UserError::new(UserErrorCode::ActivationRefused, &reason.to_string());
+            Ok((None, reasons.iter().map(told).collect()))
+        }
+        Err(Error::Refused(why)) => Ok((None, vec![UserError::new(UserErrorCode::ActivationRefused, &why)])),
+        Err(error @ (Error::Policy(_) | Error::Store(_) | Error::Deadline | Error::Inactive)) => Err(failure(&error)),
+        Err(error) => Ok((None, vec![(&Problem::at("", error)).into()])),
+    }
+}

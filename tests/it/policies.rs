@@ -1,0 +1,97 @@
+//! The life of a policy over GraphQL; `http::policies` has the same over HTTP.
+
+use bailiwick::wiring;
+use directory::contract::Verdict;
+use reqwest::Method;
+use serde_json::{Value as Json, json};
+
+use crate::{
+    hostile::guest::{Guest, Part},
+    writes::stage::{Stage, on_stage},
+};
+
+async fn upload(stage: &Stage<'_>, bytes: &[u8]) -> Json {
+    let request = stage.host.page(Method::PUT, "/v1/policies?note=first", stage.token("ada"));
+    request.header("content-type", "application/wasm").body(bytes.to_vec()).send().await.unwrap().json().await.unwrap()
+}
+
+async fn active(stage: &Stage<'_>) -> Json {
+    stage.query("ada", "{ workspace { policy { id name number } } }").await["workspace"]["policy"].clone()
+}
+
+#[test]
+fn a_module_is_listed_activated_and_rolled_back_and_all_of_it_is_history() {
+    on_stage(async |stage| {
+        let before = active(stage).await;
+        let uploaded = upload(stage, &wiring::need_to_know().bytes).await;
+        let refused = upload(stage, b"no module").await;
+        assert_eq!(refused["status"], "rejected");
+        let modules = stage.query("ada", "{ policyModules { id digest name status reasons size uploadedBy { userName } note } }").await;
+        let [rejected, module] = modules["policyModules"].as_array().unwrap().as_slice() else { panic!("{modules}") };
+        assert_eq!((&rejected["status"], &rejected["reasons"]), (&json!("REJECTED"), &refused["reasons"]));
+        assert_eq!((&module["id"], &module["digest"], &module["name"]), (&uploaded["id"], &uploaded["digest"], &json!("need-to-know")));
+        assert_eq!((&module["uploadedBy"]["userName"], &module["note"]), (&json!("ada"), &json!("first")));
+        assert_eq!(module["size"].as_u64().unwrap(), wiring::need_to_know().bytes.len() as u64);
+
+        let input = json!({ "policyId": uploaded["id"], "expectedVersionId": before["id"], "note": "go" });
+        let done = stage.ask("ada", "activatePolicy", input.clone(), "policy { id name number note }").await;
+        assert_eq!(done["userErrors"], json!([]));
+        assert_eq!((&done["policy"]["name"], &done["policy"]["note"]), (&json!("need-to-know"), &json!("go")));
+        let stale = stage.ask("sue", "activatePolicy", input, "policy { id }").await;
+        assert_eq!((&stale["userErrors"][0]["code"], &stale["policy"]), (&json!("STALE"), &Json::Null));
+
+        let versions = stage.query("ada", "{ policyVersions { id number policyId activatedBy { userName } repeatsId note } }").await;
+        let versions = versions["policyVersions"].as_array().unwrap();
+        assert_eq!((&versions[0]["id"], &versions[0]["policyId"]), (&done["policy"]["id"], &uploaded["id"]));
+        assert_eq!((&versions[1]["id"], &versions[1]["policyId"]), (&before["id"], &Json::Null));
+
+        let back = stage.ask("sue", "rollBackPolicy", json!({}), "policy { id name }").await;
+        assert_eq!((&back["userErrors"], &back["policy"]["name"]), (&json!([]), &json!("standard")));
+        let history = "{ policyHistory(first: 3) { nodes { number kind author user { userName } via policyId policyVersionId note reasons { gate message } }
+                       hasNextPage endCursor } }";
+        let history = stage.query("ada", history).await["policyHistory"].clone();
+        let nodes = history["nodes"].as_array().unwrap();
+        assert_eq!((&nodes[0]["kind"], &nodes[0]["user"]["userName"]), (&json!("ROLLED_BACK"), &json!("sue")));
+        assert_eq!((&nodes[1]["kind"], &nodes[1]["note"], &nodes[1]["via"]), (&json!("ACTIVATED"), &json!("go"), &json!("graphql")));
+        assert_eq!((&nodes[1]["policyId"], &nodes[1]["policyVersionId"]), (&uploaded["id"], &done["policy"]["id"]));
+        assert_eq!((&nodes[2]["kind"], &nodes[2]["author"]), (&json!("REJECTED"), &json!("USER")));
+        assert_eq!(history["hasNextPage"], true);
+        let rest = format!("{{ policyHistory(after: {}) {{ nodes {{ kind }} hasNextPage }} }}", history["endCursor"]);
+        let rest = stage.query("ada", &rest).await["policyHistory"].clone();
+        let kinds: Vec<&str> = rest["nodes"].as_array().unwrap().iter().map(|node| node["kind"].as_str().unwrap()).collect();
+        assert_eq!((kinds.as_slice(), &rest["hasNextPage"]), (&["UPLOADED", "VALIDATED", "UPLOADED"][..], &json!(false)));
+    });
+}
+
+#[test]
+fn what_gates_have_against_a_version_is_told_reason_by_reason() {
+    on_stage(async |stage| {
+        // It decides about policies, and allows nothing.
+        let mut guest = Guest::new().describing(|manifest| {
+            manifest.decides = vec!["policy.*".to_owned()];
+            manifest.otherwise = "standard".to_owned();
+        });
+        let denied = guest.table(&[Verdict { reason: "nobody may".to_owned(), ..Verdict::default() }]);
+        let closed = upload(stage, &guest.with(Part::Check, &denied).component()).await;
+        assert_eq!(closed["status"], "validated", "{closed}");
+        let input = json!({ "policyId": closed["id"], "expectedVersionId": active(stage).await["id"] });
+        let refused = stage.ask("ada", "activatePolicy", input, "policy { id }").await;
+        let errors = refused["userErrors"].as_array().unwrap();
+        assert!(errors.iter().all(|error| error["code"] == "ACTIVATION_REFUSED"), "{refused}");
+        assert!(errors[0]["message"].as_str().unwrap().starts_with("lock-out: "), "{refused}");
+        let settings = json!({ "expectedVersionId": active(stage).await["id"], "standardSettings": "{\"x\":1}" });
+        let refused = stage.ask("ada", "updatePolicySettings", settings, "policy { id }").await;
+        assert!(refused["userErrors"][0]["message"].as_str().unwrap().starts_with("settings: "), "{refused}");
+        let module = json!({ "expectedVersionId": active(stage).await["id"], "settings": "x" });
+        let refused = stage.ask("ada", "activatePolicy", module, "policy { id }").await;
+        assert_eq!((&refused["userErrors"][0]["code"], &refused["userErrors"][0]["field"]), (&json!("INVALID"), &json!(["settings"])));
+        let nobody = stage.ask("ned", "rollBackPolicy", json!({}), "policy { id }").await;
+        assert_eq!(nobody["userErrors"][0]["code"], "FORBIDDEN");
+        let unread = stage
+            .host
+            .graphql(stage.token("ned"), "{ policyModules { id } policyVersions { id } policyHistory { nodes { kind } } }", json!({}))
+            .await;
+        assert_eq!(unread["data"], json!({ "policyModules": null, "policyVersions": null, "policyHistory": null }));
+        assert!(unread["errors"].as_array().unwrap().iter().all(|error| error["extensions"]["code"] == "FORBIDDEN"));
+    });
+}
