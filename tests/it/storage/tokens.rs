@@ -9,7 +9,7 @@ use directory::{
     ids::{PolicyId, PolicyVersionId, TokenId, UserId},
     limits,
     model::{Author, PolicyModule, PolicyStatus, Step, Timestamp, Token, TokenKind},
-    store::{ActivatePolicy, CreateToken, NewPolicyStep, NewPolicyVersion, RevokeToken, Store as _, UploadPolicy},
+    store::{ActivatePolicy, CreateToken, Deciding, NewPolicyStep, NewPolicyVersion, RevokeToken, Store as _, UploadPolicy},
 };
 use storage::{Database, Options};
 use uuid::Uuid;
@@ -134,6 +134,10 @@ async fn use_policies(store: &Database, world: &World) {
     activate(active, 7, Some(first)).await.unwrap();
     let (bumped, now_active) = head().await;
     assert_eq!((bumped.0, now_active.0.as_u128()), (epoch.0 + 1, base + 7));
+    let deciding = store.deciding(None, 100).await.unwrap().into_iter().find(|deciding| deciding.workspace == workspace);
+    let of_first = module(base, 1, PolicyStatus::Validated).module.digest;
+    let expected = Deciding { workspace, version: now_active, number: 2, module: Some(of_first), standard: standard(0).standard };
+    assert_eq!(deciding, Some(expected));
 
     // Rejected ones do not count.
     for number in 3..=limits::MODULES as u128 + 1 {
@@ -152,6 +156,26 @@ async fn use_policies(store: &Database, world: &World) {
     assert_eq!(snapshot.policy_modules(10).await.unwrap().len(), 10);
     assert_eq!(snapshot.policy_versions(10).await.unwrap().len(), 2);
     assert!(snapshot.policy_module(first).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_decides_is_listed_page_by_page() {
+    for backend in backends().await {
+        let mut workspaces = Vec::new();
+        for seed in 1..=5 {
+            workspaces.push(Plan::generate(seed).import(&backend.store).await.id.unwrap());
+        }
+        workspaces.sort_unstable_by_key(|workspace| workspace.0);
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = backend.store.deciding(after, 2).await.unwrap();
+            assert!(page.len() <= 2 && page.iter().all(|deciding| (deciding.module, deciding.number) == (None, 1)), "{page:?}");
+            found.extend(page.iter().map(|deciding| deciding.workspace));
+            let Some(last) = page.last() else { break };
+            after = Some(last.workspace);
+        }
+        assert_eq!(found, workspaces, "{}", backend.name);
+    }
 }
 
 #[tokio::test]

@@ -19,8 +19,8 @@ use directory::{
     ids::{PolicyId, WorkspaceId},
     model::{Status, Token, UserText, Workspace},
     store::{
-        ActivatePolicy, CreateToken, Credential, ImportProgress, ImportSummary, ImportWorkspace, Purge, RecordPolicyStep, RevokeToken,
-        Snapshot, Store, UploadPolicy,
+        ActivatePolicy, CreateToken, Credential, Deciding, ImportProgress, ImportSummary, ImportWorkspace, PolicyNews, Purge,
+        RecordPolicyStep, RevokeToken, Snapshot, Store, UploadPolicy,
     },
 };
 use tests::host::NOW;
@@ -52,6 +52,14 @@ impl Store for Between {
 
     async fn record_decisions(&self, warrant: Warrant<RecordDecisions>) -> Result<(), Error> {
         self.store.record_decisions(warrant).await
+    }
+
+    async fn deciding(&self, after: Option<WorkspaceId>, rows: usize) -> Result<Vec<Deciding>, Error> {
+        self.store.deciding(after, rows).await
+    }
+
+    fn news(&self) -> Box<dyn PolicyNews> {
+        self.store.news()
     }
 
     async fn workspaces(&self) -> Result<Vec<Sealed<Workspace>>, Error> {

@@ -40,6 +40,12 @@ pub trait Store: Send + Sync {
     /// The bytes of a module of one workspace.
     async fn module_bytes(&self, workspace: WorkspaceId, digest: Digest) -> Result<Option<Arc<[u8]>>, Error>;
 
+    /// What decides in the workspaces behind `after`, in the order of their ids, at most `rows`: numbers, ids and digests only.
+    async fn deciding(&self, after: Option<WorkspaceId>, rows: usize) -> Result<Vec<Deciding>, Error>;
+
+    /// What happens to policies from now on, whichever host on this database does it.
+    fn news(&self) -> Box<dyn PolicyNews>;
+
     /// Every workspace, by key. For the operator.
     async fn workspaces(&self) -> Result<Vec<Sealed<Workspace>>, Error>;
 
@@ -89,6 +95,42 @@ pub trait Store: Send + Sync {
 
     /// Answers if the database does, within a second or so.
     async fn ping(&self) -> Result<(), Error>;
+}
+
+/// Tells what happens to policies: a hint to load something ahead, for what decides is read by every request.
+#[async_trait]
+pub trait PolicyNews: Send {
+    /// Waits for the next. May be given up and called again at any time; after a failure, too, best after a pause.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if nobody can be listened to now.
+    async fn next(&mut self) -> Result<PolicyEvent, Error>;
+}
+
+/// Something that happened to the policy of a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyEvent {
+    /// A version was activated.
+    Activated(WorkspaceId),
+    /// A module was let in, and may be activated soon.
+    Uploaded(WorkspaceId, Digest),
+    /// Nobody listened for a while: anything may have happened before now.
+    Missed,
+}
+
+/// What decides in one workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deciding {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// The version that is active.
+    pub version: PolicyVersionId,
+    /// Its number, by which an earlier version is told from a later one.
+    pub number: i64,
+    /// The workspace's module; `None` where `standard` decides alone.
+    pub module: Option<Digest>,
+    /// The `standard` that decides alone or behind it.
+    pub standard: Digest,
 }
 
 /// What a token stands for.

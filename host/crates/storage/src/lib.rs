@@ -25,6 +25,7 @@ mod keys;
 pub mod limits;
 mod list;
 mod lookup;
+mod news;
 mod plan;
 mod policy;
 mod policy_history;

@@ -10,6 +10,8 @@ pub const STOP_OPERATIONS: i32 = 10_000;
 pub const CONNECTION_TIME: Duration = Duration::from_secs(10);
 /// Time within which [`directory::store::Store::ping`] answers.
 pub const PING_TIME: Duration = Duration::from_secs(1);
+/// Time without news after which the connection that listens is asked whether it still is one.
+pub const QUIET_TIME: Duration = Duration::from_secs(30);
 /// Bytes of a folded text that is sorted or compared: index entries of Postgres end near 2,700, and some hold two.
 pub const KEY_BYTES: usize = 1_024;
 /// Time that Postgres gives one statement of a write. The largest writes that [`directory::limits`] let through, such as the move of a

@@ -8,14 +8,14 @@ use directory::{
     ids::{PolicyId, PolicyVersionId, WorkspaceId},
     limits,
     model::{PolicyModule, PolicyStatus, PolicyVersion},
-    store::{ActivatePolicy, NewPolicyVersion, UploadPolicy},
+    store::{ActivatePolicy, Deciding, NewPolicyVersion, PolicyEvent, UploadPolicy},
 };
 use uuid::Uuid;
 
 use crate::{
     Database,
     exec::{Row, Tx},
-    head, policy_history, rows,
+    head, news, policy_history, rows,
     snapshot::View,
     sql::sql,
 };
@@ -78,6 +78,28 @@ pub(crate) async fn modules(view: &mut View, rows: usize) -> Result<Vec<Sealed<P
 
 fn at_most(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+/// Of every workspace, and so of none in particular: a host is to have loaded what decides before anybody asks.
+const DECIDING: &str = "
+select {}
+from workspaces w
+join policy_versions v
+  on v.workspace_id = w.id
+  and v.id = w.policy_version_id
+left join policies p
+  on p.workspace_id = v.workspace_id
+  and p.id = v.policy_id
+where w.id > {}
+order by w.id
+limit {}";
+
+/// What decides in the workspaces behind that one, by their ids.
+pub(crate) async fn deciding(database: &Database, after: Option<WorkspaceId>, rows: usize) -> Result<Vec<Deciding>, Error> {
+    // No workspace has the least of all ids, which is no UUID of version 7.
+    let after = after.map_or(Uuid::nil(), |workspace| workspace.0);
+    let found = database.fetch(sql!(DECIDING, rows::DECIDING, after, at_most(rows)).fixed()).await?;
+    found.iter().map(|row| rows::deciding(&mut row.columns())).collect()
 }
 
 const BYTES: &str = "
@@ -186,6 +208,7 @@ pub(crate) async fn upload(database: &Database, warrant: Warrant<UploadPolicy>) 
     let workspace = head::workspace_of(&warrant)?;
     let epoch = warrant.epoch();
     let UploadPolicy { module, bytes, steps } = warrant.into_change();
+    let let_in = (module.status == PolicyStatus::Validated).then_some(module.digest);
     let digest = module.digest.0.to_vec();
     let mut tx = database.begin_write().await?;
     head::lock(&mut tx, workspace, epoch).await?;
@@ -227,6 +250,9 @@ pub(crate) async fn upload(database: &Database, warrant: Warrant<UploadPolicy>) 
     // Rejected uploads are kept for their reasons, and must not keep better ones out.
     tx.execute(sql!(FORGET_REJECTED, workspace, workspace, at_most(limits::MODULES))).await?;
     policy_history::insert(&mut tx, workspace, steps).await?;
+    if let Some(digest) = let_in {
+        news::tell(&mut tx, PolicyEvent::Uploaded(workspace, digest)).await?;
+    }
     tx.commit().await?;
     Ok(id)
 }
@@ -270,6 +296,7 @@ pub(crate) async fn activate(database: &Database, warrant: Warrant<ActivatePolic
     insert_version(&mut tx, workspace, version).await?;
     tx.execute(sql!(ACTIVATE, id, at, workspace)).await?;
     policy_history::insert(&mut tx, workspace, vec![step]).await?;
+    news::tell(&mut tx, PolicyEvent::Activated(workspace)).await?;
     tx.commit().await
 }
 

@@ -13,6 +13,7 @@ use directory::{
         TokenKind, User, Version, Workspace,
     },
     register::{self, Kind},
+    store::Deciding,
 };
 use uuid::Uuid;
 
@@ -280,6 +281,20 @@ fn reason(stored: StoredReason) -> Result<Reason, Error> {
 
 fn unreadable(what: impl std::fmt::Display) -> Error {
     Error::Store(format!("a stored step can not be read: {what}"))
+}
+
+/// What decides in a workspace, from `workspaces w` with its active `policy_versions v left join policies p`.
+pub(crate) const DECIDING: &str = "w.id, v.id, v.number, p.digest, v.standard";
+
+/// Not sealed: nothing in it is anybody's to see but the host's.
+pub(crate) fn deciding(columns: &mut Columns<'_>) -> Result<Deciding, Error> {
+    Ok(Deciding {
+        workspace: WorkspaceId(columns.take()?),
+        version: PolicyVersionId(columns.take()?),
+        number: columns.take()?,
+        module: columns.take::<Option<Vec<u8>>>()?.map(digest).transpose()?,
+        standard: digest(columns.take()?)?,
+    })
 }
 
 /// Columns of a token, from `tokens k`.

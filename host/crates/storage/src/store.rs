@@ -11,12 +11,12 @@ use directory::{
     ids::{PolicyId, WorkspaceId},
     model::{Token, Workspace},
     store::{
-        ActivatePolicy, CreateToken, Credential, ImportProgress, ImportSummary, ImportWorkspace, Purge, RecordPolicyStep, RevokeToken,
-        Snapshot, Store, UploadPolicy,
+        ActivatePolicy, CreateToken, Credential, Deciding, ImportProgress, ImportSummary, ImportWorkspace, PolicyNews, Purge,
+        RecordPolicyStep, RevokeToken, Snapshot, Store, UploadPolicy,
     },
 };
 
-use crate::{Database, decisions, import, limits, policy, policy_history, rows, snapshot::View, sql::sql, tokens, write};
+use crate::{Database, decisions, import, limits, news, policy, policy_history, rows, snapshot::View, sql::sql, tokens, write};
 
 const EXISTS: &str = "
 select 1
@@ -44,6 +44,14 @@ impl Store for Database {
 
     async fn module_bytes(&self, workspace: WorkspaceId, digest: Digest) -> Result<Option<Arc<[u8]>>, Error> {
         policy::bytes(self, workspace, digest).await
+    }
+
+    async fn deciding(&self, after: Option<WorkspaceId>, rows: usize) -> Result<Vec<Deciding>, Error> {
+        policy::deciding(self, after, rows).await
+    }
+
+    fn news(&self) -> Box<dyn PolicyNews> {
+        news::of(self)
     }
 
     async fn workspaces(&self) -> Result<Vec<Sealed<Workspace>>, Error> {
