@@ -10,6 +10,7 @@ mod decide;
 mod explain;
 mod facts;
 mod list;
+mod loading;
 mod log;
 mod operator;
 mod permissions;
@@ -23,10 +24,10 @@ mod watch;
 mod write;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64},
     },
     time::Duration,
 };
@@ -40,6 +41,7 @@ pub use compare::{
 };
 pub use explain::{ExplainedCall, Explanation, ShownFact};
 pub use list::{Ask, Count, GrantAsk, GroupAsk, MembershipAsk, Page, RoleAsk, UserAsk};
+pub use loading::Closed;
 pub use log::LogSettings;
 pub use operator::{Operator, OperatorAction, OperatorVia};
 pub use permissions::{ActionDecision, EffectivePermission, Object, PermissionSource};
@@ -67,6 +69,7 @@ use crate::{
 };
 use decide::Decider;
 use facts::SubjectContext;
+use loading::Standings;
 use watch::Watch;
 
 /// Subjects whose facts are kept between requests.
@@ -88,8 +91,8 @@ pub struct Gate {
     versions: Mutex<HashMap<(WorkspaceId, PolicyVersionId), Arc<PolicyVersion>>>,
     /// How long a request waits for a module that is being compiled.
     patience: Duration,
-    /// Whether [`Gate::load_active`] is at work.
-    loading: AtomicBool,
+    /// Which active versions are loaded here, and which do not load.
+    standings: Standings,
     /// The decision log, if one is kept.
     log: Option<log::Log>,
     /// Counts how versions fail that were activated a short time ago; `None` for none.
@@ -107,7 +110,7 @@ impl Gate {
             subjects: Mutex::default(),
             versions: Mutex::default(),
             patience: PATIENCE,
-            loading: AtomicBool::new(false),
+            standings: Standings::default(),
             log: None,
             watch: None,
         }
@@ -117,25 +120,6 @@ impl Gate {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
-    }
-
-    /// Loads every module that is active in some workspace, one after the other, so that no request has to wait for it. A module that
-    /// does not load is logged; its workspace stays closed.
-    pub fn load_active(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
-        let gate = self.clone();
-        gate.loading.store(true, Ordering::Relaxed);
-        async move {
-            if let Err(error) = gate.load_all_active().await {
-                tracing::warn!(target: "policy", %error, "the active modules can not be listed, and are loaded when they are needed");
-            }
-            gate.loading.store(false, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether active modules are still being loaded.
-    #[must_use]
-    pub fn is_loading(&self) -> bool {
-        self.loading.load(Ordering::Relaxed)
     }
 
     /// The store, for those reads and changes that the operator is allowed.
@@ -250,19 +234,6 @@ impl Gate {
         subjects.get(&(workspace, user)).filter(|(of, _)| *of == epoch).map(|(_, context)| context.clone())
     }
 
-    async fn load_all_active(&self) -> Result<(), Error> {
-        let mut met = HashSet::new();
-        for workspace in self.store.workspaces().await?.into_iter().map(Sealed::open) {
-            let version = self.active_version(workspace.id).await?;
-            for digest in version.digest.into_iter().chain([version.standard]).filter(|digest| met.insert(*digest)) {
-                if let Err(failure) = self.load(workspace.id, digest).await {
-                    tracing::warn!(target: "policy", workspace = %workspace.id, %digest, %failure, "an active module does not load");
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// The same as [`Gate::load`] for a request, which does not wait for ever: compiling goes on without it.
     async fn load_in_time(&self, workspace: WorkspaceId, digest: Digest) -> Result<Arc<Manifest>, Failure> {
         let loaded = tokio::time::timeout(self.patience, self.load(workspace, digest)).await;
@@ -276,15 +247,21 @@ impl Gate {
         if let Some(manifest) = self.engine.loaded(digest) {
             return Ok(manifest);
         }
-        let bytes = if digest == self.standard.digest {
-            self.standard.bytes.clone()
-        } else {
-            let stored = self.store.module_bytes(workspace, digest).await;
-            stored
-                .map_err(|error| Failure::Unready(error.to_string()))?
-                .ok_or_else(|| Failure::Unloadable(format!("module {digest} is not stored")))?
-        };
-        self.engine.load(&Module { digest, bytes }).await
+        if let Some(why) = self.standings.held(workspace, digest) {
+            return Err(why);
+        }
+        let module = self.module(workspace, digest).await?;
+        self.engine.load(&module).await
+    }
+
+    /// A module as it is stored.
+    async fn module(&self, workspace: WorkspaceId, digest: Digest) -> Result<Module, Failure> {
+        if digest == self.standard.digest {
+            return Ok(self.standard.clone());
+        }
+        let stored = self.store.module_bytes(workspace, digest).await.map_err(|error| Failure::Unready(error.to_string()))?;
+        let bytes = stored.ok_or_else(|| Failure::Unloadable(format!("module {digest} is not stored")))?;
+        Ok(Module { digest, bytes })
     }
 }
 

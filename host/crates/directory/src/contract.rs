@@ -294,6 +294,14 @@ pub trait Engine: Send + Sync {
     /// [`Failure::Unready`] if too many modules wait for the compiler.
     async fn load(&self, module: &Module) -> Result<std::sync::Arc<Manifest>, Failure>;
 
+    /// The same for a module that nobody waits for: it holds up no [`Engine::load`].
+    ///
+    /// # Errors
+    /// Those of [`Engine::load`].
+    async fn load_ahead(&self, module: &Module) -> Result<std::sync::Arc<Manifest>, Failure> {
+        self.load(module).await
+    }
+
     /// Everything that speaks against letting `bytes` in, at once; empty if nothing does.
     ///
     /// Checks size, type, imports, `describe`, `validate-settings` of `settings`, and probes each export on generated facts.

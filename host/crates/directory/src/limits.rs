@@ -66,6 +66,10 @@ pub const GATE_MS: u64 = 30_000;
 pub const GUARD_ADMINISTRATORS: usize = 20;
 /// Rows of one kind that scope and check are compared on for one subject: so many that are sampled, and so many that the scope admits.
 pub const AGREEMENT_ROWS: usize = 64;
+/// Workspaces of which one statement says what decides in them.
+pub const LOOK_ROWS: usize = 1_000;
+/// Looks between two tries to load a module that does not load.
+pub const LOOK_PAUSE: u32 = 16;
 /// Users, members or grants in one bulk write.
 pub const BULK: usize = 500;
 /// Groups and roles that a new user may start with, each.

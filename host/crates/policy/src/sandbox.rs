@@ -95,6 +95,27 @@ impl Sandbox {
         self.uploads.compile(&turn, digest, bytes).await
     }
 
+    /// Loads a module that was let in earlier, when its turn in that lane comes.
+    async fn load_in(&self, lane: &Compiler, module: &Module) -> Result<Arc<Manifest>, Failure> {
+        let known = || self.cache().get(module.digest).map(|loaded| loaded.manifest);
+        if let Some(manifest) = known() {
+            return Ok(manifest);
+        }
+        let turn = lane.turn().await.map_err(Failure::Unready)?;
+        // Whoever had the turn before may have wanted the same module.
+        if let Some(manifest) = known() {
+            return Ok(manifest);
+        }
+        if self.digest(&module.bytes).await.ok() != Some(module.digest) {
+            return Err(Failure::Unloadable(format!("the stored bytes of module {} are not its own", module.digest)));
+        }
+        let compiled = lane.compile(&turn, module.digest, Arc::clone(&module.bytes)).await;
+        let compiled = compiled.map_err(|reasons| Failure::Unloadable(reasons.join("; ")))?;
+        let manifest = Arc::new(GuestSession::new(self.runtime(), compiled.clone()).describe().await?);
+        self.keep(module.digest, compiled, Arc::clone(&manifest));
+        Ok(manifest)
+    }
+
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,22 +132,11 @@ impl directory::contract::Engine for Sandbox {
     }
 
     async fn load(&self, module: &Module) -> Result<Arc<Manifest>, Failure> {
-        if let Some(manifest) = self.loaded(module.digest) {
-            return Ok(manifest);
-        }
-        let turn = self.loads.turn().await.map_err(Failure::Unready)?;
-        // Whoever had the turn before may have wanted the same module.
-        if let Some(manifest) = self.loaded(module.digest) {
-            return Ok(manifest);
-        }
-        if self.digest(&module.bytes).await.ok() != Some(module.digest) {
-            return Err(Failure::Unloadable(format!("the stored bytes of module {} are not its own", module.digest)));
-        }
-        let compiled = self.loads.compile(&turn, module.digest, Arc::clone(&module.bytes)).await;
-        let compiled = compiled.map_err(|reasons| Failure::Unloadable(reasons.join("; ")))?;
-        let manifest = Arc::new(GuestSession::new(self.runtime(), compiled.clone()).describe().await?);
-        self.keep(module.digest, compiled, Arc::clone(&manifest));
-        Ok(manifest)
+        self.load_in(&self.loads, module).await
+    }
+
+    async fn load_ahead(&self, module: &Module) -> Result<Arc<Manifest>, Failure> {
+        self.load_in(&self.uploads, module).await
     }
 
     async fn validate(&self, bytes: &[u8], settings: &str) -> Validation {
