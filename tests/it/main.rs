@@ -23,6 +23,7 @@ mod generated;
 mod hardening;
 mod host;
 mod hostile;
+mod hosts;
 mod http;
 mod import;
 mod oracle;

@@ -10,6 +10,7 @@ use bailiwick::{
     app::App,
     clock::Clock,
     config::{Config, Layers},
+    follow::{Pauses, follow},
     http,
     ids::Ids,
     secret::Secret,
@@ -112,6 +113,7 @@ pub struct TestHost {
     modules: Mutex<HashMap<(WorkspaceId, &'static str), PolicyId>>,
     stop: oneshot::Sender<()>,
     served: JoinSet<()>,
+    following: JoinSet<()>,
     database: Database,
     _folder: tempfile::TempDir,
 }
@@ -126,6 +128,23 @@ impl TestHost {
     pub async fn start(backend: Backend) -> Self {
         // Only the first of a process sets the logger up.
         let _ = tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).with_test_writer().try_init();
+        let database = match backend {
+            Backend::Sqlite => None,
+            Backend::Postgres => Some(postgres::throwaway().unwrap().database().await),
+        };
+        Self::on(backend, database, "tests", None).await
+    }
+
+    /// Starts another server on the same database, which shares nothing else with this one, as if on another machine; `name` is part of
+    /// the ids that it makes.
+    pub async fn beside(&self, name: &str) -> Self {
+        let sandbox = policy::SandboxConfig { instances: 8, wait_ms: PATIENCE_MS, ..policy::SandboxConfig::default() };
+        let engine: Arc<dyn Engine> = Arc::new(policy::Sandbox::new(&sandbox).unwrap());
+        Self::on(self.backend, Some(self.app.config.database_url()), name, Some(engine)).await
+    }
+
+    /// Starts a server; without a database an embedded one is made, without an engine it is the one of this process.
+    async fn on(backend: Backend, database: Option<String>, name: &str, engine: Option<Arc<dyn Engine>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::load(&Layers::new().unwrap()).unwrap();
         config.data = folder.path().to_owned();
@@ -134,12 +153,11 @@ impl TestHost {
         config.limits.statement_ms = PATIENCE_MS;
         config.policy.wait_ms = PATIENCE_MS;
         config.policy.compiler = Some(program::path().to_owned());
-        if backend == Backend::Postgres {
-            config.database = Some(postgres::throwaway().unwrap().database().await);
-        }
+        config.database = database;
         let database = Database::open(&config).await.unwrap();
         database.migrate().await.unwrap();
-        let engine = ENGINE.get_or_init(|| wiring::gate(&config, &database, None).unwrap().engine().clone()).clone();
+        let shared = || ENGINE.get_or_init(|| wiring::gate(&config, &database, None).unwrap().engine().clone()).clone();
+        let engine = engine.unwrap_or_else(shared);
         let gate = Arc::new(Gate::new(database.store(), engine, wiring::standard()).with_log(wiring::log_settings(&config)));
         let secret = Secret::load(Some(&"5e".repeat(32)), folder.path()).unwrap();
         let app = Arc::new(wiring::app(config, gate, &secret, Clock::fixed(NOW)));
@@ -161,10 +179,11 @@ impl TestHost {
             operator: Operator::new(OperatorVia::CommandLine),
             app,
             client: Client::builder().no_proxy().build().unwrap(),
-            ids: Mutex::new(Ids::seeded("tests", NOW)),
+            ids: Mutex::new(Ids::seeded(name, NOW)),
             modules: Mutex::default(),
             stop,
             served,
+            following: JoinSet::new(),
             database,
             _folder: folder,
         }
@@ -175,8 +194,14 @@ impl TestHost {
         self.stop.send(()).unwrap();
         drop(self.client);
         self.served.join_next().await.unwrap().unwrap();
+        self.following.shutdown().await;
         drop(self.app);
         self.database.close().await;
+    }
+
+    /// Lets the server load what is active, from now on, as `serve` does.
+    pub fn follow(&mut self, pauses: Pauses) {
+        self.following.spawn(follow(self.gate().clone(), pauses));
     }
 
     /// The gate, for what has no page.

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use directory::ids::{GroupId, UserId};
+use directory::{
+    contract::Digest,
+    ids::{GroupId, UserId, WorkspaceId},
+};
 use sqlx::{PgPool, SqlitePool};
 use uuid::Uuid;
 
@@ -10,6 +13,31 @@ use uuid::Uuid;
 pub struct Stored {
     url: String,
 }
+
+const BYTES: &str = "
+select bytes
+from policy_modules
+where workspace_id = $1
+  and digest = $2";
+
+const REPLACE_BYTES: &str = "
+update policy_modules
+set bytes = $3
+where workspace_id = $1
+  and digest = $2";
+
+const LISTENERS: &str = "
+select count(*)
+from pg_stat_activity
+where datname = current_database()
+  and application_name = 'bailiwick listens'
+  and query like 'LISTEN %'";
+
+const KILL_LISTENERS: &str = "
+select count(pg_terminate_backend(pid))
+from pg_stat_activity
+where datname = current_database()
+  and application_name = 'bailiwick listens'";
 
 const MEMBERSHIPS: &str = "select user_id, group_id, manager from memberships";
 
@@ -89,6 +117,34 @@ impl Stored {
             let count = async |statement: &'static str| sqlx::query_scalar(statement).fetch_one(&pool).await.unwrap();
             (count(UNTRUE_CLOSURE).await, count(UNTRUE_EFFECTIVE).await)
         }
+    }
+
+    /// Puts other bytes in the place of a module's; returns those that were there.
+    pub async fn replace_module(&self, workspace: WorkspaceId, digest: Digest, bytes: &[u8]) -> Vec<u8> {
+        let digest = digest.0.to_vec();
+        let (before, replaced): (Vec<u8>, u64) = if self.url.starts_with("sqlite:") {
+            let pool = self.sqlite().await;
+            let before = sqlx::query_scalar(BYTES).bind(workspace.0).bind(&digest).fetch_one(&pool).await.unwrap();
+            let done = sqlx::query(REPLACE_BYTES).bind(workspace.0).bind(&digest).bind(bytes).execute(&pool).await.unwrap();
+            (before, done.rows_affected())
+        } else {
+            let pool = self.postgres().await;
+            let before = sqlx::query_scalar(BYTES).bind(workspace.0).bind(&digest).fetch_one(&pool).await.unwrap();
+            let done = sqlx::query(REPLACE_BYTES).bind(workspace.0).bind(&digest).bind(bytes).execute(&pool).await.unwrap();
+            (before, done.rows_affected())
+        };
+        assert_eq!(replaced, 1, "one module has that digest");
+        before
+    }
+
+    /// How many hosts listen. Only on Postgres.
+    pub async fn listeners(&self) -> i64 {
+        sqlx::query_scalar(LISTENERS).fetch_one(&self.postgres().await).await.unwrap()
+    }
+
+    /// Ends the connections on which hosts listen; returns how many there were. Only on Postgres.
+    pub async fn kill_listeners(&self) -> i64 {
+        sqlx::query_scalar(KILL_LISTENERS).fetch_one(&self.postgres().await).await.unwrap()
     }
 
     async fn sqlite(&self) -> SqlitePool {

@@ -11,6 +11,7 @@ use crate::{
     app::App,
     clock::Clock,
     config::{Config, Layers},
+    follow::{Pauses, follow},
     http, wiring,
 };
 
@@ -57,16 +58,16 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     Ok(())
 }
 
-/// Serves until `stopped` is ready, and loads the active policies meanwhile.
+/// Serves until `stopped` is ready, and does the server's own work meanwhile: the active policies are loaded, and the recycle bin emptied.
 pub(super) async fn serve(app: App, listener: TcpListener, stopped: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let mut loading = JoinSet::new();
-    loading.spawn(app.gate.load_active());
-    loading.spawn(purge(app.gate.clone(), app.clock.clone()));
+    let mut work = JoinSet::new();
+    work.spawn(follow(app.gate.clone(), Pauses::default()));
+    work.spawn(purge(app.gate.clone(), app.clock.clone()));
     let (gate, clock) = (app.gate.clone(), app.clock.clone());
-    loading.spawn(async move { gate.keep_decisions(|| clock.now()).await });
+    work.spawn(async move { gate.keep_decisions(|| clock.now()).await });
     let (gate, clock) = (app.gate.clone(), app.clock.clone());
     http::serve(Arc::new(app), listener, stopped).await?;
-    loading.shutdown().await;
+    work.shutdown().await;
     gate.flush_decisions(clock.now()).await?;
     Ok(())
 }

@@ -24,6 +24,8 @@ pub(super) const REQUEST_ID_CHARS: usize = 64;
 pub(super) const POLICY_MS: u64 = 120_000;
 /// Milliseconds in which the store must answer for the server to be ready.
 pub(super) const PING_MS: u64 = 2_000;
+/// Workspaces that `/readyz` names because their policy does not load; how many there are it always says.
+pub(super) const CLOSED: usize = 20;
 /// Milliseconds between two foldings of the metrics' samples.
 pub(super) const UPKEEP_MS: u64 = 5_000;
 /// Milliseconds without a new connection after one could not be accepted, mostly for want of file descriptors.

@@ -50,7 +50,10 @@ impl Metrics {
 
 /// `GET /metrics`.
 pub(super) async fn page(edge: Arc<Edge>, _: poem::Request) -> Result<Response, Failure> {
-    Ok(Response::builder().content_type("text/plain; version=0.0.4; charset=utf-8").body(edge.metrics.text()))
+    // Asked for here and now, rather than kept up to date.
+    let (closed, _) = edge.app.gate.closed(0);
+    let closed = format!("# TYPE policy_closed_workspaces gauge\npolicy_closed_workspaces {closed}\n");
+    Ok(Response::builder().content_type("text/plain; version=0.0.4; charset=utf-8").body(edge.metrics.text() + &closed))
 }
 
 /// A request that is being answered; no longer once dropped.
