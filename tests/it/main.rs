@@ -32,4 +32,5 @@ mod pairs;
 mod policies;
 mod scan;
 mod storage;
+mod swap;
 mod writes;
