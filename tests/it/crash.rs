@@ -392,7 +392,7 @@ enum Outcome {
 }
 
 /// A token, and the server to which it is presented.
-struct Caller {
+pub(crate) struct Caller {
     client: Client,
     url: String,
     token: String,
@@ -440,7 +440,7 @@ impl Caller {
         answer["data"].take()
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token)
     }
 
@@ -451,13 +451,13 @@ impl Caller {
 }
 
 /// A workspace with an administrator: what outlives every server.
-struct Place {
+pub(crate) struct Place {
     folder: TempDir,
     database: String,
 }
 
 impl Place {
-    async fn prepare(backend: Backend) -> Self {
+    pub(crate) async fn prepare(backend: Backend) -> Self {
         let database = match backend {
             Backend::Sqlite => "sqlite:crash.db".to_owned(),
             Backend::Postgres => postgres::throwaway().unwrap().database().await,
@@ -468,7 +468,7 @@ impl Place {
         place
     }
 
-    fn token(&self, user: &str) -> String {
+    pub(crate) fn token(&self, user: &str) -> String {
         self.run(&["token", "create", "--workspace", "crash", "--user", user])
     }
 
@@ -494,14 +494,14 @@ impl Place {
 }
 
 /// A running server, killed when the test ends, however it does.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     url: String,
 }
 
 impl Server {
     /// Starts one, and waits until it is ready.
-    async fn start(place: &Place) -> Self {
+    pub(crate) async fn start(place: &Place) -> Self {
         let log = place.folder.path().join("log");
         let mut command = place.command(&["serve", "--migrate", "--listen", "127.0.0.1:0"]);
         // A file, unlike a pipe, takes whatever is logged without anybody reading along.
@@ -526,13 +526,18 @@ impl Server {
         }
     }
 
-    fn caller(&self, token: &str) -> Caller {
+    pub(crate) fn caller(&self, token: &str) -> Caller {
         let client = Client::builder().no_proxy().timeout(Duration::from_millis(PATIENCE_MS)).build().unwrap();
         Caller { client, url: self.url.clone(), token: token.to_owned() }
     }
 
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it by SIGKILL, of which the program hears nothing.
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         assert_eq!(self.child.try_wait().unwrap(), None, "it ended by itself");
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -1,16 +1,19 @@
 //! What modules do to the compiler, and what somebody does to the code that it made.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use directory::contract::{Digest, Engine, Module};
 use policy::{CodeFolder, CompilerPlace, Compiling, CompilingBounds, Sandbox, SandboxConfig};
+use reqwest::{Method, header};
 use sha2::{Digest as _, Sha256};
-use tests::program;
+use tests::{Backend, program};
+use tokio::task::JoinSet;
 
 use super::{
     facts::ask,
     guest::{Guest, Part},
 };
+use crate::crash::{Place, Server};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -114,6 +117,49 @@ fn compilers() -> Vec<String> {
     let children = |status: &str| status.lines().any(|line| line.strip_prefix("PPid:").is_some_and(|parent| parent.trim() == own));
     let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("status")).ok());
     processes.filter(|status| children(status) && status.contains("bailiwick") && status.contains("Z (zombie)")).collect()
+}
+
+#[tokio::test]
+async fn the_compiler_ends_with_the_server_that_is_killed() {
+    let place = Place::prepare(Backend::Sqlite).await;
+    let mut server = Server::start(&place).await;
+    let upload = server.caller(&place.token("ada@crash.example")).request(Method::PUT, "/v1/policies");
+    let upload = upload.header(header::CONTENT_TYPE, "application/wasm").body(heavy(400, 2_000));
+    let mut uploading = JoinSet::new();
+    uploading.spawn(upload.send());
+    let mut compiler = None;
+    for _ in 0..6_000 {
+        compiler = confined(server.process());
+        if compiler.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let compiler = compiler.expect("the server compiles what is uploaded").to_string();
+    // Stopped, it does not end by itself.
+    assert!(Command::new("kill").args(["-STOP", &compiler]).status().unwrap().success());
+    server.kill();
+    assert!(uploading.join_next().await.unwrap().unwrap().is_err(), "nobody is left to answer");
+    for _ in 0..200 {
+        let status = fs::read_to_string(format!("/proc/{compiler}/status")).unwrap_or_default();
+        if status.is_empty() || status.contains("Z (zombie)") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Command::new("kill").args(["-KILL", &compiler]).status().unwrap();
+    panic!("the compiler {compiler} outlived its server");
+}
+
+/// A process that another one has started, once it has bounded its processor time, which it does right before it begins to work.
+fn confined(parent: u32) -> Option<u32> {
+    let started = |status: &str| status.lines().any(|line| line.strip_prefix("PPid:").is_some_and(|of| of.trim() == parent.to_string()));
+    let limited = |limits: &str| limits.lines().any(|line| line.starts_with("Max cpu time") && !line.contains("unlimited"));
+    let process = |entry: fs::DirEntry| {
+        let read = |file| fs::read_to_string(entry.path().join(file)).unwrap_or_default();
+        (started(&read("status")) && limited(&read("limits"))).then(|| entry.file_name().to_str()?.parse().ok())?
+    };
+    fs::read_dir("/proc").unwrap().filter_map(Result::ok).find_map(process)
 }
 
 #[tokio::test]
