@@ -82,7 +82,7 @@ impl Ear<'_> {
                     self.hear(event);
                 }
                 Err(error) => {
-                    tracing::warn!(target: "policy", %error, ?pause, "nobody tells of activations on other hosts; it is tried again after a pause, and looked for meanwhile");
+                    tracing::warn!(target: "policy", %error, ?pause, "nobody tells of activations elsewhere, which are looked for meanwhile");
                     sleep(pause).await;
                     pause = (2 * pause).min(pauses.look.max(pauses.again));
                 }
@@ -100,7 +100,7 @@ impl Ear<'_> {
             }
             PolicyEvent::Uploaded(workspace, digest) => {
                 if self.uploads.try_send((workspace, digest)).is_err() {
-                    tracing::debug!(target: "policy", %workspace, %digest, "too many uploads at once; the module is loaded when it is activated");
+                    tracing::debug!(target: "policy", %workspace, %digest, "too many uploads at once; this one is loaded when it is activated");
                 }
                 "uploaded"
             }

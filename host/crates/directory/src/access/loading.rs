@@ -218,7 +218,7 @@ impl Standings {
         }
         let times = failed_before.filter(|failed| failed.version == version).map_or(0, |failed| failed.times);
         let failed = failure.map(|(digest, why)| {
-            tracing::warn!(target: "policy", %workspace, %digest, failure = %why, "an active module does not load; its workspace is closed on this host");
+            tracing::warn!(target: "policy", %workspace, %digest, failure = %why, "an active module does not load; its workspace is closed");
             let pause = 1_u32.checked_shl(times).map_or(LOOK_PAUSE, |pause| pause.min(LOOK_PAUSE));
             Failed { version, digest, why, times: times.saturating_add(1), pause }
         });
