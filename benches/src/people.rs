@@ -6,7 +6,7 @@ use directory::{
     access::{Operator, OperatorVia},
     ids::{PolicyVersionId, UserId, WorkspaceId},
     model::{Provenance, Status, Timestamp, UserText},
-    store::{IdSource as _, ImportGroup, ImportPerson, ImportWorkspace, NewPolicyVersion, Store},
+    store::{IdSource as _, ImportGroup, ImportPerson, ImportProgress, ImportWorkspace, NewPolicyVersion, Store},
 };
 
 /// Children of each group.
@@ -15,12 +15,16 @@ const WIDTH: u64 = 4;
 /// Imports `people` people in `people / 100` groups. The first group is the root of nine tenths of them; person 0 is an administrator,
 /// person 1 is in the root of the large subtree, person 2 in a leaf.
 pub async fn import(store: &dyn Store, people: u64) -> Result<WorkspaceId> {
-    let groups = (people / 100).max(50);
+    import_as(store, &format!("bench-{people}"), people, (people / 100).max(50)).await
+}
+
+/// The same under a key of its own, in so many groups, of which there are three at least.
+pub async fn import_as(store: &dyn Store, key: &str, people: u64, groups: u64) -> Result<WorkspaceId> {
     let now = Timestamp(1_700_000_000_000_000);
-    let mut ids = Ids::seeded(&format!("benchmarks of {people}"), now);
+    let mut ids = Ids::seeded(&format!("benchmarks of {key}"), now);
     let policy = standard(&mut ids, now);
     let change = ImportWorkspace {
-        key: format!("bench-{people}"),
+        key: key.to_owned(),
         name: format!("{people} people"),
         user_quota: None,
         attributes: Vec::new(),
@@ -33,8 +37,15 @@ pub async fn import(store: &dyn Store, people: u64) -> Result<WorkspaceId> {
         ids: Box::new(ids),
     };
     let operator = Operator::new(OperatorVia::CommandLine);
-    let summary = store.import(operator.import(change), &|progress| eprintln!("{}: {}", progress.stage, progress.done)).await?;
+    let summary = store.import(operator.import(change), &|progress| tell(people, progress)).await?;
     summary.workspace.context("the import names its workspace")
+}
+
+fn tell(people: u64, progress: ImportProgress) {
+    // Many small ones have nothing to tell.
+    if people > 1_000 {
+        eprintln!("{}: {}", progress.stage, progress.done);
+    }
 }
 
 /// `standard` decides alone, with its default settings.
