@@ -107,7 +107,7 @@ const ROWS: &[Row] = &[
     row("Query.policyHistory", "{ policyHistory { nodes { number kind } } }", &["policy.read"]),
     row("PolicyStep.user", "{ policyHistory { nodes { number user { id } } } }", &["policy.read"]),
     row("Query.decisions", "{ decisions { nodes { number } } }", &["policy.explain"]),
-    row("Decision.user", "{ decisions { nodes { number user { id } } } }", &["policy.explain"]),
+    row("Decision.user", "{ decisions { nodes { number user { id } } } }", &["policy.explain", "user.read"]),
     row("Query.recycleBin", "{ recycleBin { nodes { id kind name } } }", &["user.read", "group.read", "role.read"]),
     row("RecycleBinEntry.deletedBy", "{ recycleBin { nodes { id deletedBy { id } } } }", &["user.read", "group.read", "role.read"]),
     row("Query.attributes", "{ attributes { name type } }", &["attribute.read"]),

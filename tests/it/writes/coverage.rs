@@ -74,18 +74,13 @@ fn rows(stage: &Stage<'_>) -> Vec<Row> {
         row("updateWorkspace", json!({ "name": "Renamed" }), &["workspace.read", "workspace.update"]),
         row("updateUserCodeSettings", json!({ "minLength": 2 }), &["settings.update"]),
         row("createToken", json!({ "kind": "PERSONAL", "name": "mine", "scopes": ["webhook.read"] }), &["token.create"]),
-        // Nobody changes what decides who could not undo it.
         row(
             "updatePolicySettings",
             json!({ "expectedVersionId": "NOW_ACTIVE", "standardSettings": "{\"members_see\":\"groups\"}" }),
-            &["policy.activate", "policy.read", "policy.rollback"],
+            &["policy.activate"],
         ),
-        row(
-            "activatePolicy",
-            json!({ "expectedVersionId": "NOW_ACTIVE", "standardSettings": "" }),
-            &["policy.activate", "policy.read", "policy.rollback"],
-        ),
-        row("rollBackPolicy", json!({}), &["policy.rollback", "policy.read", "policy.activate"]),
+        row("activatePolicy", json!({ "expectedVersionId": "NOW_ACTIVE", "standardSettings": "" }), &["policy.activate"]),
+        row("rollBackPolicy", json!({}), &["policy.rollback"]),
         row("revokeToken", json!({ "tokenId": "NEW_TOKEN" }), &["token.read", "token.revoke"]),
         row(
             "onboardPartner",
