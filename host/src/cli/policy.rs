@@ -2,10 +2,13 @@
 
 mod activate;
 mod bench;
+mod change;
 mod check;
 mod compare;
 mod history;
+mod log;
 mod new;
+mod push;
 mod templates;
 
 use directory::{
@@ -15,7 +18,10 @@ use directory::{
 };
 use jiff::Timestamp as Instant;
 
-use super::{open, print};
+use super::{
+    open, print,
+    remote::{OptionalPlace, Remote},
+};
 use crate::{clock::Clock, config::Config, ids::Ids, wiring};
 
 /// Write policies, look at those of a workspace, compare them, and break the glass
@@ -24,11 +30,13 @@ pub(super) enum Command {
     New(new::New),
     Check(check::Check),
     Bench(bench::Bench),
+    Push(push::Push),
     List(List),
     Activate(activate::Activate),
     Rollback(Rollback),
     Compare(compare::Arguments),
     History(history::History),
+    Log(log::Log),
 }
 
 /// List what was active in a workspace, the active version first
@@ -46,26 +54,30 @@ pub(super) struct List {
     workspace: String,
 }
 
-/// Activate an earlier policy version again, whatever the active one says
+/// Activate an earlier policy version again: through a server, or with --workspace past every gate
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Break glass: activates an earlier policy version of a workspace again, settings included, without asking the active \
-        one. Servers follow with their next request. It is itself an activation, and can be rolled back.",
+    long_about = "Activates an earlier policy version of a workspace again, settings included. Through a server, with somebody's token, it \
+        passes every gate.\n\n\
+        With --workspace, for whoever has the database, it breaks the glass, without asking the active one. Servers follow with their next request. It is itself an activation, and can be rolled back.",
     after_long_help = "\
 Examples:
-  bailiwick policy rollback --workspace acme       To the version before
+  bailiwick policy rollback                        To the version before
+  bailiwick policy rollback --workspace acme       The same, past every gate
   bailiwick policy rollback --workspace acme --note 'ticket 12'
   bailiwick policy rollback --workspace acme --to pov_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f"
 )]
 pub(super) struct Rollback {
-    /// The workspace's key
+    #[command(flatten)]
+    place: OptionalPlace,
+    /// The workspace's key: past every gate, in the database itself
     #[arg(long, value_name = "KEY")]
-    workspace: String,
+    workspace: Option<String>,
     /// The version's id, as `policy list` prints it [default: the one before the active one]
     #[arg(long, value_name = "ID")]
     to: Option<PolicyVersionId>,
     /// Why, for the history
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", requires = "workspace")]
     note: Option<String>,
 }
 
@@ -74,6 +86,8 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
         Command::New(new) => new::run(new),
         Command::Check(check) => check::run(check, config).await,
         Command::Bench(bench) => bench::run(bench, config).await,
+        Command::Push(push) => push::run(push).await,
+        Command::Log(log) => log::run(log).await,
         Command::Compare(arguments) => compare::run(arguments).await,
         Command::List(List { workspace }) => {
             let database = open::database(config).await?;
@@ -90,7 +104,13 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
 }
 
 async fn roll_back(arguments: Rollback, config: &Config) -> anyhow::Result<()> {
-    let Rollback { workspace, to, note } = arguments;
+    let Rollback { place, workspace, to, note } = arguments;
+    let Some(workspace) = workspace else {
+        let remote = Remote::new(place.place()?)?;
+        let active = change::roll_back(&remote, to.map(|version| version.to_string())).await?;
+        print(&format!("active: {active}"));
+        return Ok(());
+    };
     let database = open::database(config).await?;
     let workspace = open::workspace(database.store().as_ref(), &workspace).await?.id;
     let gate = wiring::gate(config, &database, None)?;

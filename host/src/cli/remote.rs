@@ -2,8 +2,8 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use anyhow::{Context as _, bail};
-use reqwest::{Client, Response, StatusCode, Url, header, redirect};
+use anyhow::{Context as _, anyhow, bail};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header, redirect};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -21,6 +21,35 @@ pub(super) struct Place {
     /// The token of somebody of the workspace
     #[arg(long, value_name = "TOKEN", env = "BAILIWICK_TOKEN", hide_env_values = true)]
     token: String,
+}
+
+/// The same for commands that need no server where they go to the database.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct OptionalPlace {
+    /// The server's address
+    #[arg(long, value_name = "URL", env = "BAILIWICK_SERVER", default_value = "http://127.0.0.1:8080")]
+    server: Url,
+    /// The token of somebody of the workspace
+    #[arg(long, value_name = "TOKEN", env = "BAILIWICK_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+impl OptionalPlace {
+    /// Which server, and as whom.
+    ///
+    /// # Errors
+    /// Without a token nobody asks.
+    pub(super) fn place(self) -> anyhow::Result<Place> {
+        let token =
+            self.token.context("as whom? Give --token, or set BAILIWICK_TOKEN; the operator of the server gives --workspace instead")?;
+        Ok(Place { server: self.server, token })
+    }
+}
+
+/// What came back of a page.
+pub(super) struct Page {
+    pub(super) status: StatusCode,
+    pub(super) body: String,
 }
 
 /// A server as somebody.
@@ -59,14 +88,42 @@ impl Remote {
         Ok(Self { client: client.context("no HTTPS connections can be made")?, place })
     }
 
+    /// Reads a page.
+    ///
+    /// # Errors
+    /// The server's own, in its words.
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<String> {
+        let request = self.client.get(self.url(path)?).bearer_auth(&self.place.token);
+        let page = self.send(request).await?;
+        if page.status.is_success() { Ok(page.body) } else { Err(refused(&page)) }
+    }
+
+    /// Sends bytes to a page, and answers what it says, refusals included.
+    ///
+    /// # Errors
+    /// Where nobody answers.
+    pub(super) async fn put(&self, path: &str, media: &str, body: Vec<u8>) -> anyhow::Result<Page> {
+        let request = self.client.put(self.url(path)?).bearer_auth(&self.place.token).header(header::CONTENT_TYPE, media).body(body);
+        self.send(request).await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> anyhow::Result<Page> {
+        let response = request.send().await.with_context(|| format!("{} does not answer; check --server", self.place.server))?;
+        let (status, body) = read(response).await?;
+        Ok(Page { status, body })
+    }
+
+    fn url(&self, path: &str) -> anyhow::Result<Url> {
+        self.place.server.join(path).context("the server's address has no path to go to; give one like http://HOST:PORT")
+    }
+
     /// Asks one query.
     ///
     /// # Errors
     /// The server's own, in its words.
     pub(super) async fn graphql<T: DeserializeOwned>(&self, query: &str, variables: &Value) -> anyhow::Result<T> {
-        let url =
-            self.place.server.join("/graphql").context("the server's address has no path to go to; give one like http://HOST:PORT")?;
-        let request = self.client.post(url).bearer_auth(&self.place.token).json(&json!({ "query": query, "variables": variables }));
+        let request =
+            self.client.post(self.url("/graphql")?).bearer_auth(&self.place.token).json(&json!({ "query": query, "variables": variables }));
         let sent = request.header(header::ACCEPT, "application/graphql-response+json").send().await;
         let response = sent.with_context(|| format!("{} does not answer; check --server", self.place.server))?;
         let (status, body) = read(response).await?;
@@ -82,6 +139,17 @@ impl Remote {
 async fn read(response: Response) -> anyhow::Result<(StatusCode, String)> {
     let status = response.status();
     Ok((status, response.text().await.context("the answer breaks off; try again")?))
+}
+
+/// The server's own words about a page that it refused.
+pub(super) fn refused(page: &Page) -> anyhow::Error {
+    let error = serde_json::from_str::<Value>(&page.body).ok();
+    let text = error.as_ref().and_then(|body| body.pointer("/error/message")).and_then(Value::as_str);
+    let code = error.as_ref().and_then(|body| body.pointer("/error/code")).and_then(Value::as_str);
+    match (text, code) {
+        (Some(text), Some(code)) => anyhow!("{text} ({code})"),
+        _ => anyhow!("the server answers {}, and not as Bailiwick does; check --server", page.status),
+    }
 }
 
 impl Failure {

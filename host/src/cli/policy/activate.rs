@@ -2,28 +2,42 @@
 
 use directory::{
     access::Forced,
-    ids::{InvalidId, PolicyId},
+    ids::{InvalidId, PolicyId, PolicyVersionId},
 };
 
-use super::super::{open, print};
+use super::{
+    super::{
+        open, print,
+        remote::{OptionalPlace, Remote},
+    },
+    change,
+};
 use crate::{clock::Clock, config::Config, ids::Ids, wiring};
 
-/// Activate a module, or `standard`, past every gate
+/// Activate a module, or `standard`: through a server, or with --workspace past every gate
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Break glass: lets a module that was uploaded to a workspace, or `standard` alone, decide from now on, without asking the \
+    long_about = "Lets a module that was uploaded decide from the next request on. Through a server, with somebody's token, it passes every \
+        gate: settings, lock-out guard, agreement, policy tests.\n\n\
+        With --workspace, for whoever has the database, it breaks the glass: lets a module that was uploaded to a workspace, or `standard` alone, decide from now on, without asking the \
         policy that decides now and past every gate: settings, lock-out guard, agreement. Servers follow with their next request. It stands \
         in the history as forced, and can be rolled back.",
     after_long_help = "\
 Examples:
+  bailiwick policy activate pol_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f --note 'ticket 12'
   bailiwick policy activate --workspace acme standard --note 'ticket 12'
   bailiwick policy activate --workspace acme pol_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f --settings '{\"mode\": \"strict\"}'
   bailiwick policy activate --workspace acme standard --settings '{\"members_see\": \"self\"}'"
 )]
 pub(in crate::cli) struct Activate {
-    /// The workspace's key
+    #[command(flatten)]
+    place: OptionalPlace,
+    /// The workspace's key: past every gate, in the database itself
     #[arg(long, value_name = "KEY")]
-    workspace: String,
+    workspace: Option<String>,
+    /// The version that must be active until now [default: whichever is]
+    #[arg(long, value_name = "ID", conflicts_with = "workspace")]
+    expected: Option<PolicyVersionId>,
     /// The module's id, as `policy list` prints it, or `standard`
     #[arg(value_name = "MODULE")]
     module: Module,
@@ -51,17 +65,28 @@ impl std::str::FromStr for Module {
 }
 
 pub(super) async fn run(arguments: Activate, config: &Config) -> anyhow::Result<()> {
-    let Activate { workspace, module: Module(module), settings, standard_settings, note } = arguments;
+    let Activate { place, workspace, expected, module: Module(module), settings, standard_settings, note } = arguments;
     if module.is_none() && settings.is_some() && standard_settings.is_some() {
         anyhow::bail!("`--settings` and `--standard-settings` are both those of `standard` where it decides alone; give one of them");
     }
-    let database = open::database(config).await?;
-    let workspace = open::workspace(database.store().as_ref(), &workspace).await?.id;
-    let gate = wiring::gate(config, &database, None)?;
     let (settings, standard_settings) = match module {
         Some(_) => (settings, standard_settings),
         None => (None, settings.or(standard_settings)),
     };
+    let Some(workspace) = workspace else {
+        let remote = Remote::new(place.place()?)?;
+        let expected = match expected {
+            Some(expected) => expected.to_string(),
+            None => change::active(&remote).await?,
+        };
+        let module = module.map(|module| module.to_string());
+        let active = change::activate(&remote, module.as_deref(), &expected, (settings, standard_settings), note).await?;
+        print(&format!("active: {active}"));
+        return Ok(());
+    };
+    let database = open::database(config).await?;
+    let workspace = open::workspace(database.store().as_ref(), &workspace).await?.id;
+    let gate = wiring::gate(config, &database, None)?;
     let forced = Forced { module, settings, standard_settings, note };
     let (now, mut ids) = (Clock::system().now(), Ids::random(Clock::system()));
     let active = gate.force_policy(&open::operator(), workspace, forced, now, &mut ids).await?;
