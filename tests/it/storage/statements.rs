@@ -285,6 +285,7 @@ async fn read_everything(store: &storage::Database, world: &World) {
         let _ = snapshot.drawn(urn, 7, 10).await.unwrap();
     }
     let _ = snapshot.workspace().await.unwrap();
+    let _ = snapshot.policy_tests().await.unwrap();
     let some = Uuid::from_u128(1);
     let filter = DecisionFilter {
         actor: Some(some),

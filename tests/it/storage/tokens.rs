@@ -122,7 +122,7 @@ async fn use_policies(store: &Database, world: &World) {
         let version = NewPolicyVersion { module, ..standard(base + id) };
         let step = NewPolicyStep::new(Step::ActivationForced, Timestamp(1), Author::Operator, "command-line");
         let step = NewPolicyStep { version: Some(version.id), module, ..step };
-        store.activate_policy(OPERATOR.activate_policy(workspace, ActivatePolicy { expected, version, step })).await
+        store.activate_policy(OPERATOR.activate_policy(workspace, ActivatePolicy { expected, version, step, tests: None })).await
     };
     let stale = activate(PolicyVersionId(Uuid::from_u128(1)), 7, Some(first)).await;
     assert!(matches!(stale, Err(Error::Stale(_))), "{stale:?}");

@@ -7,13 +7,14 @@ use directory::{
     access::{Actor, Command, DeleteRole, Done, Origin, RemoveUsers, Request, RestoreUser, Subject},
     ids::UserId,
     limits::{ATTRIBUTE_VALUES, BIN_DAYS},
-    model::Timestamp,
+    model::{Timestamp, Version},
 };
 use serde_json::{Value as Json, json};
 use tests::{
     TestHost,
     host::NOW,
     model::{Grant, Group, Membership, Person, World},
+    naive::policy::Asker,
     on_each_database,
 };
 
@@ -32,6 +33,7 @@ pub(super) async fn do_everything(stage: &Stage<'_>) {
     of_groups(stage).await;
     of_roles_and_grants(stage).await;
     of_settings(stage).await;
+    of_policy_tests(stage).await;
     of_the_operator(stage).await;
 }
 
@@ -95,6 +97,15 @@ async fn of_settings(stage: &Stage<'_>) {
     let token = stage.done("ada", "createToken", json!({ "name": "ci", "kind": "SERVICE", "scopes": ["user.read"] }), "token { id }").await;
     done(stage, "revokeToken", json!({ "tokenId": token["token"]["id"] })).await;
     stage.query("ada", "{ tokens { id } userCodeSettings { minLength } attributes { name } }").await;
+}
+
+async fn of_policy_tests(stage: &Stage<'_>) {
+    let directory = stage.host.directory(&stage.world, &Asker::person(0)).await;
+    let text = "people.ada = {}\nlists.ada.user = 'ada'\n";
+    for (seen, text) in [(0, text), (1, "")] {
+        let checked = directory.set_policy_tests(Version(seen), text.to_owned()).await.unwrap();
+        assert_eq!(checked.version, Version(seen + 1));
+    }
 }
 
 async fn of_the_operator(stage: &Stage<'_>) {

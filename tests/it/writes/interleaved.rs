@@ -17,10 +17,10 @@ use directory::{
     contract::Digest,
     decisions::RecordDecisions,
     ids::{PolicyId, WorkspaceId},
-    model::{Status, Token, UserText, Workspace},
+    model::{Status, Token, UserText, Version, Workspace},
     store::{
         ActivatePolicy, CreateToken, Credential, Deciding, ImportProgress, ImportSummary, ImportWorkspace, PolicyNews, Purge,
-        RecordPolicyStep, RevokeToken, Snapshot, Store, UploadPolicy,
+        RecordPolicyStep, RevokeToken, SetPolicyTests, Snapshot, Store, UploadPolicy,
     },
 };
 use tests::host::NOW;
@@ -109,6 +109,10 @@ impl Store for Between {
 
     async fn activate_policy(&self, warrant: Warrant<ActivatePolicy>) -> Result<(), Error> {
         self.store.activate_policy(warrant).await
+    }
+
+    async fn set_policy_tests(&self, warrant: Warrant<SetPolicyTests>) -> Result<Version, Error> {
+        self.store.set_policy_tests(warrant).await
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -15,6 +15,7 @@ mod log;
 mod operator;
 mod permissions;
 mod policies;
+mod policy_tests;
 mod resource;
 mod sealed;
 mod subject;
@@ -46,6 +47,7 @@ pub use log::LogSettings;
 pub use operator::{Operator, OperatorAction, OperatorVia};
 pub use permissions::{ActionDecision, EffectivePermission, Object, PermissionSource};
 pub use policies::{Activation, ActivePolicy, Forced, HistoryPage, RollBack, Upload};
+pub use policy_tests::{CheckedTests, TestRun};
 pub use sealed::{Sealed, Visible, Warrant};
 pub use subject::{Actor, Caller, Origin, Rejection, Subject, authenticate};
 pub use tree::{GroupTree, TreeNode};
@@ -66,8 +68,9 @@ use crate::{
     register::Kind,
     scope::Scope,
     store::{Snapshot, Store},
+    trials::Trials,
 };
-use decide::Decider;
+use decide::{Decider, Glass};
 use facts::SubjectContext;
 use loading::Standings;
 use watch::Watch;
@@ -97,6 +100,10 @@ pub struct Gate {
     log: Option<log::Log>,
     /// Counts how versions fail that were activated a short time ago; `None` for none.
     watch: Option<Watch>,
+    /// Runs policy tests.
+    trials: Option<Arc<dyn Trials>>,
+    /// Whether `standard` steps in for administrators where a module does not work.
+    glass: Glass,
 }
 
 impl Gate {
@@ -113,6 +120,8 @@ impl Gate {
             standings: Standings::default(),
             log: None,
             watch: None,
+            trials: None,
+            glass: Glass::Breakable,
         }
     }
 
@@ -120,6 +129,19 @@ impl Gate {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// The same, with policy tests that are run by `trials`. Without, a workspace that has tests activates nothing.
+    #[must_use]
+    pub fn with_trials(self, trials: Arc<dyn Trials>) -> Self {
+        Self { trials: Some(trials), ..self }
+    }
+
+    /// The same, with modules that answer for themselves: `standard` does not step in for administrators where one does not work.
+    /// For trials, which are about the module.
+    #[must_use]
+    pub fn behind_glass(self) -> Self {
+        Self { glass: Glass::Solid, ..self }
     }
 
     /// The store, for those reads and changes that the operator is allowed.

@@ -17,6 +17,7 @@ pub mod register;
 pub mod scope;
 pub mod store;
 pub mod text;
+pub mod trials;
 
 pub use access::{Sealed, Visible, Warrant};
 pub use error::{Error, Problem, Refusal, Rule};

@@ -52,6 +52,12 @@ pub const LOGGED_NAMES: usize = 64;
 pub const WHO_USERS: usize = 250;
 /// Entries of the decision log in one page.
 pub const LOG_ROWS: usize = 100;
+/// Bytes of a workspace's policy tests.
+pub const TESTS_BYTES: usize = 256 * 1024;
+/// Differences that a report of policy tests names.
+pub const TEST_DIFFERENCES: usize = 100;
+/// Mistakes of policy tests that are told at once.
+pub const TEST_MISTAKES: usize = 50;
 /// Modules that one workspace keeps.
 pub const MODULES: usize = 100;
 /// Steps of the history of a workspace's policy that are kept beside those of the active version.

@@ -18,7 +18,7 @@ pub use deletion::{Binned, BinnedUser, Deleted, Deletion};
 pub use field::{Attributes, Field, TextField};
 pub use group::{Group, Membership};
 pub use history::{Author, PolicyGate, PolicyStep, Quote, Reason, Step, StepNumber, ToldReason, ToldStep};
-pub use policy::{PolicyModule, PolicyStatus, PolicyVersion};
+pub use policy::{PolicyModule, PolicyStatus, PolicyTests, PolicyVersion, TestsChange};
 pub use role::{Grant, Provenance, Role};
 pub use user::{Status, User, UserText};
 pub use workspace::{Token, TokenKind, Workspace};

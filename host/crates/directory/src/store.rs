@@ -16,8 +16,8 @@ use crate::{
     decisions::{DecisionEntry, DecisionFilter, DecisionOrder, DecisionSpan, RecordDecisions},
     ids::{AccountId, DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
     model::{
-        Attribute, Author, Binned, BinnedUser, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyStep, PolicyVersion, Reason,
-        Role, Status, Step, StepNumber, Timestamp, Token, TokenKind, User, UserText, Workspace,
+        Attribute, Author, Binned, BinnedUser, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyStep, PolicyTests,
+        PolicyVersion, Reason, Role, Status, Step, StepNumber, Timestamp, Token, TokenKind, User, UserText, Version, Workspace,
     },
     query::{
         Filter, GrantPredicate, GroupPredicate, IdSort, Keyset, MembershipPredicate, NameSort, Order, RolePredicate, UserPredicate,
@@ -90,8 +90,14 @@ pub trait Store: Send + Sync {
     /// Makes a version the active one and bumps the epoch.
     ///
     /// # Errors
-    /// [`Error::Stale`] if the active version is not `expected`, or the epoch is not the warrant's.
+    /// [`Error::Stale`] if the active version is not `expected`, the tests are others than were passed, or the epoch is not the warrant's.
     async fn activate_policy(&self, warrant: Warrant<ActivatePolicy>) -> Result<(), Error>;
+
+    /// Replaces the policy tests; answers their new version.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] if their version is not `expected`, or the epoch is not the warrant's.
+    async fn set_policy_tests(&self, warrant: Warrant<SetPolicyTests>) -> Result<Version, Error>;
 
     /// Answers if the database does, within a second or so.
     async fn ping(&self) -> Result<(), Error>;
@@ -342,6 +348,8 @@ pub trait Snapshot: Send {
     async fn policy_module(&mut self, id: PolicyId) -> Result<Option<Sealed<PolicyModule>>, Error>;
     /// The modules, newest first, at most `rows`.
     async fn policy_modules(&mut self, rows: usize) -> Result<Vec<Sealed<PolicyModule>>, Error>;
+    /// The policy tests; [`PolicyTests::NONE`] if there never were any.
+    async fn policy_tests(&mut self) -> Result<Sealed<PolicyTests>, Error>;
 
     /// Entries of the decision log, at most `rows`.
     async fn decisions(&mut self, filter: &DecisionFilter, order: DecisionOrder, rows: usize) -> Result<Vec<Sealed<DecisionEntry>>, Error>;
@@ -666,6 +674,21 @@ pub struct ActivatePolicy {
     pub version: NewPolicyVersion,
     /// For the history.
     pub step: NewPolicyStep,
+    /// The version of the policy tests that it has passed; `None` where the operator does not ask for any.
+    pub tests: Option<Version>,
+}
+
+/// Policy tests to be kept in place of others.
+#[derive(Clone, Debug)]
+pub struct SetPolicyTests {
+    /// The version that is to be replaced; 0 where there never were any.
+    pub expected: Version,
+    /// The tests, checked; empty for none.
+    pub text: String,
+    /// Who changes them.
+    pub by: Option<UserId>,
+    /// When.
+    pub now: Timestamp,
 }
 
 /// An account, by which a person is the same in several workspaces.

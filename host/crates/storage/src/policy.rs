@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     Database,
     exec::{Row, Tx},
-    head, news, policy_history, rows,
+    head, news, policy_history, policy_tests, rows,
     snapshot::View,
     sql::sql,
 };
@@ -279,11 +279,16 @@ where id = {}";
 pub(crate) async fn activate(database: &Database, warrant: Warrant<ActivatePolicy>) -> Result<(), Error> {
     let workspace = head::workspace_of(&warrant)?;
     let epoch = warrant.epoch();
-    let ActivatePolicy { expected, version, step } = warrant.into_change();
+    let ActivatePolicy { expected, version, step, tests } = warrant.into_change();
     let mut tx = database.begin_write().await?;
     let active = head::lock(&mut tx, workspace, epoch).await?;
     if active != expected {
         return Err(Error::Stale("the active policy".to_owned()));
+    }
+    if let Some(passed) = tests
+        && policy_tests::version(&mut tx, workspace).await? != passed
+    {
+        return Err(Error::Stale("the workspace's set of policy tests".to_owned()));
     }
     if let Some(module) = version.module {
         let found = tx.fetch(sql!(STATUS, workspace, module)).await?;

@@ -9,8 +9,8 @@ use directory::{
     ids::{DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
     model::{
         Attribute, AttributeType, Attributes, Author, CodeRule, Deleted, Deletion, Epoch, Field, Grant, Group, Membership, PolicyGate,
-        PolicyModule, PolicyStatus, PolicyStep, PolicyVersion, Provenance, Quote, Reason, Role, Status, Step, StepNumber, Timestamp, Token,
-        TokenKind, User, Version, Workspace,
+        PolicyModule, PolicyStatus, PolicyStep, PolicyTests, PolicyVersion, Provenance, Quote, Reason, Role, Status, Step, StepNumber,
+        TestsChange, Timestamp, Token, TokenKind, User, Version, Workspace,
     },
     register::{self, Kind},
     store::Deciding,
@@ -295,6 +295,17 @@ pub(crate) fn deciding(columns: &mut Columns<'_>) -> Result<Deciding, Error> {
         module: columns.take::<Option<Vec<u8>>>()?.map(digest).transpose()?,
         standard: digest(columns.take()?)?,
     })
+}
+
+/// Columns of policy tests, from `policy_tests t`.
+pub(crate) const POLICY_TESTS: &str = "t.text, t.version, t.changed_by, t.changed_at";
+
+pub(crate) fn policy_tests(columns: &mut Columns<'_>) -> Result<Sealed<PolicyTests>, Error> {
+    Ok(Sealed::new(PolicyTests {
+        text: columns.take()?,
+        version: Version(columns.take()?),
+        changed: Some(TestsChange { by: optional(columns)?.map(UserId), at: Timestamp(columns.take()?) }),
+    }))
 }
 
 /// Columns of a token, from `tokens k`.

@@ -16,8 +16,8 @@ use directory::{
     decisions::{DecisionEntry, DecisionFilter, DecisionOrder, DecisionSpan},
     ids::{DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
     model::{
-        Attribute, Binned, BinnedUser, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyStep, PolicyVersion, Role,
-        StepNumber, Timestamp, Token, User, Workspace,
+        Attribute, Binned, BinnedUser, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyStep, PolicyTests, PolicyVersion,
+        Role, StepNumber, Timestamp, Token, User, Workspace,
     },
     store::{GrantList, GroupFact, GroupList, Listed, MembershipList, RoleFact, RoleList, Snapshot, SubjectFacts, Urn, UserList},
 };
@@ -28,7 +28,7 @@ use crate::{
     Database, bin, decisions, draw,
     error::failed,
     exec::{Row, Tx},
-    facts, limits, list, lookup, policy, policy_history,
+    facts, limits, list, lookup, policy, policy_history, policy_tests,
     sql::Sql,
 };
 
@@ -117,6 +117,10 @@ impl Snapshot for View {
 
     async fn policy_modules(&mut self, rows: usize) -> Result<Vec<Sealed<PolicyModule>>, Error> {
         policy::modules(self, rows).await
+    }
+
+    async fn policy_tests(&mut self) -> Result<Sealed<PolicyTests>, Error> {
+        policy_tests::read(self).await
     }
 
     async fn policy_history(&mut self, after: Option<StepNumber>, rows: usize) -> Result<Vec<Sealed<PolicyStep>>, Error> {

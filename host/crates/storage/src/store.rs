@@ -9,14 +9,16 @@ use directory::{
     contract::Digest,
     decisions::RecordDecisions,
     ids::{PolicyId, WorkspaceId},
-    model::{Token, Workspace},
+    model::{Token, Version, Workspace},
     store::{
         ActivatePolicy, CreateToken, Credential, Deciding, ImportProgress, ImportSummary, ImportWorkspace, PolicyNews, Purge,
-        RecordPolicyStep, RevokeToken, Snapshot, Store, UploadPolicy,
+        RecordPolicyStep, RevokeToken, SetPolicyTests, Snapshot, Store, UploadPolicy,
     },
 };
 
-use crate::{Database, decisions, import, limits, news, policy, policy_history, rows, snapshot::View, sql::sql, tokens, write};
+use crate::{
+    Database, decisions, import, limits, news, policy, policy_history, policy_tests, rows, snapshot::View, sql::sql, tokens, write,
+};
 
 const EXISTS: &str = "
 select 1
@@ -101,6 +103,10 @@ impl Store for Database {
 
     async fn record_policy_step(&self, warrant: Warrant<RecordPolicyStep>) -> Result<(), Error> {
         policy_history::record(self, warrant).await
+    }
+
+    async fn set_policy_tests(&self, warrant: Warrant<SetPolicyTests>) -> Result<Version, Error> {
+        policy_tests::set(self, warrant).await
     }
 
     async fn ping(&self) -> Result<(), Error> {

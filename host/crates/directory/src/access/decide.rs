@@ -144,8 +144,10 @@ pub(super) struct Decider {
 
 /// See policy-contract.md section 6, point 8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Glass {
+pub(super) enum Glass {
+    /// They may.
     Breakable,
+    /// A module that does not work decides nothing, for them too.
     Solid,
 }
 
@@ -175,7 +177,7 @@ impl Decider {
         };
         let standard = side(version.standard, &version.standard_settings).await;
         let (broken, renewed) = (HashSet::new(), HashSet::new());
-        Self { module, standard, administrator: false, glass: Glass::Breakable, broken, renewed }
+        Self { module, standard, administrator: false, glass: gate.glass, broken, renewed }
     }
 
     /// The same, but a module that does not work decides nothing, for administrators too.

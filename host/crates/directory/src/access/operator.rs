@@ -28,6 +28,8 @@ pub enum OperatorVia {
     Token,
     /// By itself, as long as it serves.
     Server,
+    /// In a workspace that is made for a trial of policy tests and forgotten after it: the log has it for debugging only.
+    Trial,
 }
 
 impl OperatorVia {
@@ -38,6 +40,7 @@ impl OperatorVia {
             Self::CommandLine => "command-line",
             Self::Token => "token",
             Self::Server => "server",
+            Self::Trial => "trial",
         }
     }
 }
@@ -232,6 +235,10 @@ impl Operator {
     fn audit(&self, action: OperatorAction, workspace: Option<WorkspaceId>, target: &str) {
         let workspace = workspace.map(|id| id.to_string());
         let peer = self.peer.map(|peer| peer.to_string());
+        if self.via == OperatorVia::Trial {
+            tracing::debug!(target: "audit", subject = "operator", via = ?self.via, peer, ?action, workspace, on = target);
+            return;
+        }
         tracing::info!(target: "audit", subject = "operator", via = ?self.via, peer, ?action, workspace, on = target);
     }
 }

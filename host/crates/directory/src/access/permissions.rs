@@ -40,6 +40,26 @@ pub enum Object {
     Grants(Vec<GrantId>),
 }
 
+impl Object {
+    /// The kinds of what can be asked about.
+    pub const KINDS: [Kind; 6] = [Kind::User, Kind::Group, Kind::Role, Kind::Membership, Kind::Grant, Kind::Workspace];
+
+    /// Whether [`Directory::can`] asks actions of kind `action` about objects of kind `of`: the same kind, edges at either end where they
+    /// hang, and everything of the workspace.
+    #[must_use]
+    pub const fn answers(of: Kind, action: Kind) -> bool {
+        match of {
+            Kind::User => matches!(action, Kind::User | Kind::Membership | Kind::Grant),
+            Kind::Group => matches!(action, Kind::Group | Kind::Membership),
+            Kind::Role => matches!(action, Kind::Role | Kind::Grant),
+            Kind::Membership => matches!(action, Kind::Membership),
+            Kind::Grant => matches!(action, Kind::Grant),
+            Kind::Workspace => true,
+            _ => false,
+        }
+    }
+}
+
 /// Whether one action is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActionDecision {

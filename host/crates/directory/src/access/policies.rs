@@ -3,7 +3,7 @@
 
 mod agreement;
 mod forced;
-mod gates;
+pub(super) mod gates;
 pub(super) mod history;
 mod lock_out;
 mod sample;
@@ -18,12 +18,13 @@ use super::{
 };
 use crate::{
     Error,
-    contract::{Digest, Manifest},
+    contract::{Digest, Manifest, Module},
     ids::{PolicyId, PolicyVersionId, WorkspaceId},
     limits,
     model::{PolicyModule, PolicyStatus, PolicyVersion, Reason, Step, Timestamp},
     register::Kind,
     store::{ActivatePolicy, IdSource, NewPolicyStep, NewPolicyVersion, UploadPolicy},
+    trials::Report,
 };
 pub use forced::{Forced, RollBack};
 pub use history::HistoryPage;
@@ -51,6 +52,8 @@ pub struct Upload {
     pub status: PolicyStatus,
     /// Every reason why not.
     pub reasons: Vec<String>,
+    /// What came of the workspace's policy tests; `None` if it has none, or the module was rejected.
+    pub tests: Option<Report>,
 }
 
 /// What is to be activated.
@@ -114,7 +117,8 @@ impl Directory {
         }
     }
 
-    /// Validates a module and stores it, rejected ones with every reason and without their bytes.
+    /// Validates a module and stores it, rejected ones with every reason and without their bytes. Then runs the workspace's policy tests
+    /// on it: those that fail keep it from being activated, and not from being stored.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::TooLarge`] past [`limits::MODULE_BYTES`]; those of policy and store.
@@ -123,10 +127,15 @@ impl Directory {
         check_note(note.as_deref())?;
         let module = self.gate.examine(&bytes, note, self.now, ids).await?;
         let module = PolicyModule { uploaded_by: self.subject.user(), ..module };
-        let mut upload = Upload { id: module.id, digest: module.digest, status: module.status, reasons: module.reasons.clone() };
+        let mut upload =
+            Upload { id: module.id, digest: module.digest, status: module.status, reasons: module.reasons.clone(), tests: None };
+        let uploaded = Module { digest: module.digest, bytes: bytes.clone() };
         let steps = upload_steps(&module, |step| self.step(step));
         let warrant = Warrant::new(Some(self.subject.workspace), Some(self.epoch), UploadPolicy { module, bytes, steps });
         upload.id = self.gate.store.upload_policy(warrant).await?;
+        if upload.status == PolicyStatus::Validated {
+            upload.tests = self.try_uploaded(upload.id, uploaded).await?;
+        }
         Ok(upload)
     }
 
@@ -199,7 +208,9 @@ impl Directory {
             return Err(Error::Gates(told));
         }
         let step = NewPolicyStep { version: Some(id), ..about(step) };
-        let change = ActivatePolicy { expected: self.version.id, version, step };
+        // On the same view as the gate: what it let through are these.
+        let tests = Some(self.kept_tests().await?.version);
+        let change = ActivatePolicy { expected: self.version.id, version, step, tests };
         let warrant = Warrant::new(Some(self.subject.workspace), Some(self.epoch), change);
         self.gate.store.activate_policy(warrant).await?;
         Ok(id)

@@ -100,11 +100,13 @@ pub enum PolicyGate {
     LockOut,
     /// `scope` and `check` agree.
     Agreement,
+    /// The workspace's policy tests are met.
+    Tests,
 }
 
 impl PolicyGate {
     /// Every gate, in the order in which they look and tell.
-    pub const ALL: [Self; 3] = [Self::Settings, Self::LockOut, Self::Agreement];
+    pub const ALL: [Self; 4] = [Self::Settings, Self::LockOut, Self::Agreement, Self::Tests];
 
     /// The name as stored and as the API writes it.
     #[must_use]
@@ -113,6 +115,7 @@ impl PolicyGate {
             Self::Settings => "settings",
             Self::LockOut => "lock-out",
             Self::Agreement => "agreement",
+            Self::Tests => "tests",
         }
     }
 

@@ -1,6 +1,6 @@
 //! Policy modules and versions.
 
-use super::Timestamp;
+use super::{Timestamp, Version};
 use crate::{
     contract::Digest,
     ids::{PolicyId, PolicyVersionId, UserId},
@@ -76,4 +76,29 @@ pub struct PolicyVersion {
     pub repeats: Option<PolicyVersionId>,
     /// For people.
     pub note: Option<String>,
+}
+
+/// The policy tests that a workspace keeps beside its modules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyTests {
+    /// The tests as they were written; empty for none.
+    pub text: String,
+    /// Counts their changes, from 1; 0 where there never were any.
+    pub version: Version,
+    /// The last change; `None` where there was none.
+    pub changed: Option<TestsChange>,
+}
+
+/// Who changed policy tests, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TestsChange {
+    /// Who; `None` for a service.
+    pub by: Option<UserId>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl PolicyTests {
+    /// None, and there never were any.
+    pub const NONE: Self = Self { text: String::new(), version: Version(0), changed: None };
 }

@@ -150,7 +150,7 @@ impl Gate {
     ) -> Result<PolicyVersionId, Error> {
         let id = version.id;
         let step = NewPolicyStep { module: version.module, version: Some(id), note: version.note.clone(), ..step };
-        self.store.activate_policy(operator.activate_policy(workspace, ActivatePolicy { expected, version, step })).await?;
+        self.store.activate_policy(operator.activate_policy(workspace, ActivatePolicy { expected, version, step, tests: None })).await?;
         Ok(id)
     }
 }

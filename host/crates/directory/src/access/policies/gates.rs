@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What one gate has found so far.
-pub(super) struct Findings {
+pub(in crate::access) struct Findings {
     gate: PolicyGate,
     reasons: Vec<Reason>,
 }
@@ -25,7 +25,7 @@ impl Findings {
     }
 
     /// Adds a reason about no row in particular.
-    pub(super) fn add(&mut self, text: &str) {
+    pub(in crate::access) fn add(&mut self, text: &str) {
         self.push(Reason::new(Some(self.gate), text));
     }
 
@@ -70,6 +70,7 @@ impl Directory {
             PolicyGate::Settings => self.look_at_settings(candidate, findings).await,
             PolicyGate::LockOut => self.look_for_lock_out(candidate, findings).await,
             PolicyGate::Agreement => self.look_for_agreement(candidate, findings).await,
+            PolicyGate::Tests => self.look_at_tests(candidate, findings).await,
         }
     }
 
@@ -107,6 +108,6 @@ impl Directory {
 }
 
 /// A failure for which the candidate is to blame; one of the server's own is none of its gates' business.
-pub(super) fn of_policy(failure: Failure) -> Result<Failure, Error> {
+pub(in crate::access) fn of_policy(failure: Failure) -> Result<Failure, Error> {
     if failure.is_of_server() { Err(Error::Policy(failure)) } else { Ok(failure) }
 }

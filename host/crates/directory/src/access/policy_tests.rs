@@ -1,0 +1,183 @@
+//! The policy tests that a workspace keeps beside its modules: read, replaced, run on an upload, and a gate of every activation.
+
+use super::{
+    Directory, Gate, Sealed, Visible, Warrant,
+    policies::gates::{Findings, of_policy},
+};
+use crate::{
+    Error,
+    contract::{Failure, Module},
+    ids::{PolicyId, PolicyVersionId},
+    limits,
+    model::{PolicyTests, PolicyVersion, Reason, Step, Version},
+    store::{NewPolicyStep, SetPolicyTests},
+    trials::{Candidate, Difference, Mistake, Report, Trials},
+};
+
+/// What policy tests are to be run on. What is `None` is what an activation would leave as it is.
+#[derive(Clone, Debug)]
+pub struct TestRun {
+    /// The module; `None` for `standard` alone.
+    pub module: Option<PolicyId>,
+    /// The module's settings; `None` for the active ones where the module stays the same, else the module's defaults.
+    pub settings: Option<String>,
+    /// The settings of `standard`; `None` for the active ones.
+    pub standard_settings: Option<String>,
+}
+
+/// Policy tests as they were stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckedTests {
+    /// Their version.
+    pub version: Version,
+    /// How many expectations they have.
+    pub expectations: usize,
+}
+
+impl Directory {
+    /// The policy tests, for whoever may `policy.read`; [`PolicyTests::NONE`] if there never were any.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; those of policy and store.
+    pub async fn policy_tests(&self) -> Result<Visible<PolicyTests>, Error> {
+        self.require("policy.read").await?;
+        Ok(Visible::new(self.kept_tests().await?))
+    }
+
+    /// Replaces the policy tests of the version that the caller has seen, 0 where there never were any. An empty text is none.
+    ///
+    /// They are checked, and not run: whether the active policy passes them is another question than whether the next one shall.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::Stale`] if their version is another by now; [`Error::Invalid`] with every mistake;
+    /// [`Error::TooLarge`] past [`limits::TESTS_BYTES`]; those of policy and store.
+    pub async fn set_policy_tests(&self, expected: Version, text: String) -> Result<CheckedTests, Error> {
+        self.require("policy.upload").await?;
+        if text.len() > limits::TESTS_BYTES {
+            return Err(Error::TooLarge(format!(
+                "the tests have {} bytes, and may have {}; leave some out",
+                text.len(),
+                limits::TESTS_BYTES
+            )));
+        }
+        let text = if text.trim().is_empty() { String::new() } else { text };
+        let expectations = if text.is_empty() { 0 } else { self.gate.trials()?.check(&text).map_err(|mistakes| invalid(&mistakes))? };
+        let change = SetPolicyTests { expected, text, by: self.subject.user(), now: self.now };
+        let warrant = Warrant::new(Some(self.subject.workspace), Some(self.epoch), change);
+        Ok(CheckedTests { version: self.gate.store.set_policy_tests(warrant).await?, expectations })
+    }
+
+    /// Runs the policy tests on a module with settings, for whoever may `policy.read`; `None` if the workspace has none.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::NotFound`] without the module; [`Error::Refused`] for one that was rejected; [`Error::Invalid`] with
+    /// every error of the settings; those of policy and store.
+    pub async fn run_policy_tests(&self, run: TestRun) -> Result<Option<Report>, Error> {
+        self.require("policy.read").await?;
+        let tests = self.kept_tests().await?;
+        if tests.text.is_empty() {
+            return Ok(None);
+        }
+        let version = self.proposed(PolicyVersionId(uuid::Uuid::nil()), run.module, run.settings, run.standard_settings);
+        let version = self.candidate(&version).await?;
+        self.check_settings(&version).await?;
+        let candidate = self.trial_of(&version).await?;
+        Ok(Some(self.gate.try_candidate(&tests.text, &candidate).await))
+    }
+
+    /// The gate of activations: every test must be met.
+    ///
+    /// # Errors
+    /// Where it could not look, because the store or the server failed.
+    pub(super) async fn look_at_tests(&self, version: &PolicyVersion, findings: &mut Findings) -> Result<(), Error> {
+        let tests = self.kept_tests().await?;
+        if tests.text.is_empty() {
+            return Ok(());
+        }
+        let report = match self.trial_of(version).await {
+            Ok(candidate) => self.gate.try_candidate(&tests.text, &candidate).await,
+            Err(failure) => Report::unfinished(of_policy(failure)?.to_string()),
+        };
+        if !report.is_passed() {
+            told(&report).iter().for_each(|text| findings.add(text));
+        }
+        Ok(())
+    }
+
+    /// Runs the tests on a module that was just stored, with the settings that it would be activated with if nobody gave others, and writes
+    /// down what came of it.
+    ///
+    /// What goes wrong with them is no failure of the upload.
+    pub(super) async fn try_uploaded(&self, id: PolicyId, module: Module) -> Result<Option<Report>, Error> {
+        let tests = self.kept_tests().await?;
+        if tests.text.is_empty() {
+            return Ok(None);
+        }
+        let proposed = self.proposed(PolicyVersionId(uuid::Uuid::nil()), Some(id), None, None);
+        let digest = module.digest;
+        let candidate = Candidate {
+            module: Some(module),
+            settings: proposed.settings,
+            standard: self.gate.standard.clone(),
+            standard_settings: proposed.standard_settings,
+        };
+        let report = self.gate.try_candidate(&tests.text, &candidate).await;
+        let reasons = told(&report).iter().map(|text| Reason::new(None, text)).collect();
+        self.record(NewPolicyStep { module: Some(id), digest: Some(digest), reasons, ..self.step(Step::Tested) }).await?;
+        Ok(Some(report))
+    }
+
+    /// A version with its bytes.
+    async fn trial_of(&self, version: &PolicyVersion) -> Result<Candidate, Failure> {
+        let workspace = self.subject.workspace;
+        let module = match version.digest {
+            Some(digest) => Some(self.gate.module(workspace, digest).await?),
+            None => None,
+        };
+        Ok(Candidate {
+            module,
+            settings: version.settings.clone(),
+            standard: self.gate.module(workspace, version.standard).await?,
+            standard_settings: version.standard_settings.clone(),
+        })
+    }
+
+    /// The tests on the view of this request.
+    pub(super) async fn kept_tests(&self) -> Result<PolicyTests, Error> {
+        self.snapshot.lock().await.policy_tests().await.map(Sealed::open)
+    }
+}
+
+impl Gate {
+    fn trials(&self) -> Result<&dyn Trials, Error> {
+        self.trials.as_deref().ok_or_else(|| Error::Refused(NO_TRIALS.to_owned()))
+    }
+
+    async fn try_candidate(&self, text: &str, candidate: &Candidate) -> Report {
+        match &self.trials {
+            Some(trials) => trials.run(text, candidate).await,
+            None => Report::unfinished(NO_TRIALS),
+        }
+    }
+}
+
+/// A server that can not run tests does not take them as passed.
+const NO_TRIALS: &str = "this server runs no policy tests; ask its operator";
+
+fn invalid(mistakes: &[Mistake]) -> Error {
+    let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    Error::Invalid(format!("the policy tests can not be used: {}", mistakes.join("; ")))
+}
+
+/// The counts, and then the first of what is different; or why there is nothing to count.
+fn told(report: &Report) -> Vec<String> {
+    if let Some(why) = &report.unfinished {
+        return vec![why.clone()];
+    }
+    let all = report.passed + report.failed;
+    if report.is_passed() {
+        return vec![format!("all of {all} expectations are met")];
+    }
+    let counts = format!("{} of {all} expectations are not met; correct the module, its settings, or the tests", report.failed);
+    std::iter::once(counts).chain(report.differences.iter().take(limits::REASONS - 1).map(Difference::to_string)).collect()
+}
