@@ -20,4 +20,5 @@ mod policy_history;
 pub mod reference;
 pub mod secret;
 pub mod tokens;
+pub mod trials;
 pub mod wiring;

@@ -21,6 +21,7 @@ use crate::{
     graphql,
     ids::Ids,
     secret::{Purpose, Secret},
+    trials::Runner,
 };
 
 /// The policy that every workspace starts with.
@@ -28,6 +29,8 @@ static STANDARD: LazyLock<Module> = LazyLock::new(|| module(include_bytes!("../.
 /// The example of another kind.
 static NEED_TO_KNOW: LazyLock<Module> = LazyLock::new(|| module(include_bytes!("../../policy-wasm/dist/need-to-know.wasm")));
 
+/// Connections that read a database which is not kept: one request at a time.
+const SCRATCH_CONNECTIONS: u32 = 2;
 /// Bytes in a MiB.
 const MIB: u64 = 1024 * 1024;
 
@@ -64,6 +67,17 @@ impl Database {
             statement_time: Duration::from_millis(config.limits.statement_ms),
         };
         let database = storage::Database::open(&config.database_url(), options).await?;
+        Ok(Self { store: Arc::new(database.clone()), database })
+    }
+
+    /// Makes an embedded database in a folder of its own, on today's schema, for what is not kept.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn scratch(folder: &Path) -> Result<Self, Error> {
+        let options = storage::Options { connections: SCRATCH_CONNECTIONS, ..storage::Options::default() };
+        let database = storage::Database::open(&format!("sqlite:{}", folder.join("scratch.db").display()), options).await?;
+        database.migrate().await?;
         Ok(Self { store: Arc::new(database.clone()), database })
     }
 
@@ -112,18 +126,19 @@ impl Database {
     }
 }
 
-/// The gate before a database, with a sandbox as configured. Reserves address space and starts threads: one a process.
+/// The gate before a database, with a sandbox as configured, in which policy tests are tried, too. Reserves address space and starts threads: one a process.
 ///
 /// With the server's secret, compiled code is kept in the data folder.
 ///
 /// # Errors
 /// [`Error::Store`] says what the system refuses.
 pub fn gate(config: &Config, database: &Database, secret: Option<&Secret>) -> Result<Arc<Gate>, Error> {
-    let sandbox = Arc::new(sandbox(config, secret)?);
+    let sandbox: Arc<dyn Engine> = Arc::new(sandbox(config, secret)?);
+    let trials = Arc::new(Runner::new(sandbox.clone()));
     // So that a caller is told, and an administrator can break the glass, before the request's own time is over.
     let patience = Duration::from_millis(config.limits.request_ms / 2);
     let gate = Gate::new(database.store(), sandbox, standard()).with_patience(patience).with_log(log_settings(config));
-    Ok(Arc::new(gate.with_watch(watch(config), Box::new(Ids::random(Clock::system())))))
+    Ok(Arc::new(gate.with_watch(watch(config), Box::new(Ids::random(Clock::system()))).with_trials(trials)))
 }
 
 /// The sandbox of the gate by itself, for tools that look at modules on somebody's own machine. Keeps no code on disk.

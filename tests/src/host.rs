@@ -15,6 +15,7 @@ use bailiwick::{
     ids::Ids,
     secret::Secret,
     tokens,
+    trials::Runner,
     wiring::{self, Database},
 };
 use directory::{
@@ -158,7 +159,9 @@ impl TestHost {
         database.migrate().await.unwrap();
         let shared = || ENGINE.get_or_init(|| wiring::gate(&config, &database, None).unwrap().engine().clone()).clone();
         let engine = engine.unwrap_or_else(shared);
-        let gate = Arc::new(Gate::new(database.store(), engine, wiring::standard()).with_log(wiring::log_settings(&config)));
+        let trials = Arc::new(Runner::new(engine.clone()));
+        let gate = Gate::new(database.store(), engine, wiring::standard()).with_log(wiring::log_settings(&config));
+        let gate = Arc::new(gate.with_trials(trials));
         let secret = Secret::load(Some(&"5e".repeat(32)), folder.path()).unwrap();
         let app = Arc::new(wiring::app(config, gate, &secret, Clock::fixed(NOW)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
