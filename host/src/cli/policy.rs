@@ -10,6 +10,7 @@ mod log;
 mod new;
 mod push;
 mod templates;
+mod test;
 
 use directory::{
     access::RollBack,
@@ -24,12 +25,13 @@ use super::{
 };
 use crate::{clock::Clock, config::Config, ids::Ids, wiring};
 
-/// Write policies, look at those of a workspace, compare them, and break the glass
+/// Write and test policies, look at those of a workspace, compare them, and break the glass
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     New(new::New),
     Check(check::Check),
     Bench(bench::Bench),
+    Test(test::Test),
     Push(push::Push),
     List(List),
     Activate(activate::Activate),
@@ -86,6 +88,7 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
         Command::New(new) => new::run(new),
         Command::Check(check) => check::run(check, config).await,
         Command::Bench(bench) => bench::run(bench, config).await,
+        Command::Test(test) => test::run(test, config).await,
         Command::Push(push) => push::run(push).await,
         Command::Log(log) => log::run(log).await,
         Command::Compare(arguments) => compare::run(arguments).await,
