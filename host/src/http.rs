@@ -88,6 +88,13 @@ fn routes(edge: &Arc<Edge>) -> impl Endpoint<Output = Response> + use<> {
             ]),
         )
         .at("/v1/policies/history", page(vec![(Method::GET, |edge, request| Box::pin(policies::history(edge, request)))]))
+        .at(
+            "/v1/policies/tests",
+            page(vec![
+                (Method::GET, |edge, request| Box::pin(policies::tests(edge, request))),
+                (Method::PUT, |edge, request| Box::pin(policies::set_tests(edge, request))),
+            ]),
+        )
         .at("/v1/policies/settings", page(vec![(Method::PUT, |edge, request| Box::pin(policies::set(edge, request)))]))
         .at("/v1/policies/rollback", page(vec![(Method::POST, |edge, request| Box::pin(policies::roll_back(edge, request)))]))
         .at("/v1/policies/decisions", page(vec![(Method::GET, |edge, request| Box::pin(decisions::export(edge, request)))]))

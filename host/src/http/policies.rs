@@ -6,10 +6,11 @@ mod view;
 use std::{sync::Arc, time::Duration};
 
 use directory::{
+    Error,
     access::{Caller, Subject},
     ids::PolicyId,
-    limits::{HISTORY_PAGE, MODULE_BYTES, PAGE_ROWS_DEFAULT},
-    model::{PolicyStatus, StepNumber},
+    limits::{HISTORY_PAGE, MODULE_BYTES, PAGE_ROWS_DEFAULT, TESTS_BYTES},
+    model::{PolicyStatus, StepNumber, Version},
     store::IdSource,
 };
 use poem::{Request, Response, http::StatusCode};
@@ -21,7 +22,7 @@ use super::{
     code::Code,
     failure::json_response,
     graphql::operation::check_content,
-    limits::{JSON_BYTES, POLICY_MS},
+    limits::{ATTEMPTS, JSON_BYTES, POLICY_MS},
 };
 use crate::{
     ids::Ids,
@@ -108,7 +109,7 @@ fn shown(text: &str) -> String {
 pub(super) async fn upload(edge: Arc<Edge>, mut request: Request) -> Result<Response, Failure> {
     check_content(request.headers(), "application/wasm")?;
     let subject = subject(&edge, &request).await?;
-    let note = note(&request)?;
+    let note = parameter(&request, "note")?;
     let bytes = super::body::read(request.take_body(), MODULE_BYTES, edge.app.config.limits.read_ms).await.map_err(too_large)?;
     let work = async {
         let directory = edge.app.gate.open(subject, edge.app.clock.now()).await?;
@@ -131,6 +132,51 @@ fn too_large(failure: Failure) -> Failure {
     }
     let message = format!("a module has at most {MODULE_BYTES} bytes; strip debug information, or build for size");
     Failure { message, ..failure }
+}
+
+/// `GET /v1/policies/tests`: the policy tests with their version.
+pub(super) async fn tests(edge: Arc<Edge>, request: Request) -> Result<Response, Failure> {
+    let work = async {
+        let subject = subject(&edge, &request).await?;
+        let directory = edge.app.gate.open(subject, edge.app.clock.now()).await?;
+        Ok(json_response(StatusCode::OK, &view::tests(&*directory.policy_tests().await?)))
+    };
+    within(edge.app.config.limits.request_ms, work).await
+}
+
+/// `PUT /v1/policies/tests?expected=VERSION`: the policy tests as TOML; an empty body removes them.
+pub(super) async fn set_tests(edge: Arc<Edge>, mut request: Request) -> Result<Response, Failure> {
+    check_content(request.headers(), "application/toml")?;
+    let subject = subject(&edge, &request).await?;
+    let expected = seen(&request)?;
+    let bytes = super::body::read(request.take_body(), TESTS_BYTES, edge.app.config.limits.read_ms).await?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::new(Code::BAD_USER_INPUT, format!("the tests are not UTF-8 from byte {at} on; send them as UTF-8"))
+    })?;
+    let work = async {
+        let mut attempt = 1;
+        loop {
+            let directory = edge.app.gate.open(subject.clone(), edge.app.clock.now()).await?;
+            match directory.set_policy_tests(expected, text.clone()).await {
+                // Perhaps something unrelated has moved the workspace in between; a version that is another stays so.
+                Err(Error::Stale(_)) if attempt < ATTEMPTS => attempt += 1,
+                outcome => return Ok(json_response(StatusCode::OK, &view::checked(outcome?))),
+            }
+        }
+    };
+    within(edge.app.config.limits.request_ms, work).await
+}
+
+/// The version of the tests that the caller has seen.
+fn seen(request: &Request) -> Result<Version, Failure> {
+    let given = parameter(request, "expected")?;
+    let version = given.as_deref().and_then(|given| given.parse().ok()).filter(|version| *version >= 0);
+    version.map(Version).ok_or_else(|| {
+        let message =
+            "`expected` is missing, or no version; send `?expected=` with the `version` that GET answers, 0 where there are no tests";
+        Failure::new(Code::BAD_USER_INPUT, message)
+    })
 }
 
 /// `POST /v1/policies/{id}/activate`.
@@ -212,15 +258,15 @@ fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(what: &str, text: &str) -
     text.parse().map_err(|error| Failure::new(Code::BAD_USER_INPUT, format!("{what}: {error}")))
 }
 
-/// The one parameter of an upload.
-fn note(request: &Request) -> Result<Option<String>, Failure> {
+/// The one parameter of a page.
+fn parameter(request: &Request, name: &str) -> Result<Option<String>, Failure> {
     let parameters = request.params::<Vec<(String, String)>>();
-    let refused = |why: String| Failure::new(Code::BAD_REQUEST, format!("{why}; the only parameter is `note`, given once"));
+    let refused = |why: String| Failure::new(Code::BAD_REQUEST, format!("{why}; the only parameter is `{name}`, given once"));
     let mut parameters = parameters.map_err(|error| refused(format!("the query string can not be read: {error}")))?.into_iter();
     match (parameters.next(), parameters.next()) {
         (None, _) => Ok(None),
-        (Some((name, note)), None) if name == "note" => Ok(Some(note)),
-        (Some((name, _)), _) => Err(refused(format!("parameter `{}` is not expected", shown(&name)))),
+        (Some((given, value)), None) if given == name => Ok(Some(value)),
+        (Some((given, _)), _) => Err(refused(format!("parameter `{}` is not expected", shown(&given)))),
     }
 }
 

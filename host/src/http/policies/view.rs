@@ -1,13 +1,13 @@
 //! What the gate shows of policies, as JSON.
 
 use directory::{
-    access::{ActivePolicy, Upload},
-    model::{PolicyModule, PolicyVersion},
+    access::{ActivePolicy, CheckedTests, Upload},
+    model::{PolicyModule, PolicyTests, PolicyVersion},
 };
 use serde_json::{Value, json};
 
 use super::STANDARD;
-use crate::policy_history::instant;
+use crate::{policy_history::instant, trials::report_json};
 
 pub(super) fn upload(upload: &Upload) -> Value {
     json!({
@@ -15,7 +15,21 @@ pub(super) fn upload(upload: &Upload) -> Value {
         "digest": upload.digest.to_string(),
         "status": upload.status.name(),
         "reasons": upload.reasons,
+        "tests": upload.tests.as_ref().map(report_json),
     })
+}
+
+pub(super) fn tests(tests: &PolicyTests) -> Value {
+    json!({
+        "text": tests.text,
+        "version": tests.version.0,
+        "changedBy": tests.changed.and_then(|change| change.by).map(|user| user.to_string()),
+        "changedAt": tests.changed.and_then(|change| instant(change.at)),
+    })
+}
+
+pub(super) fn checked(checked: CheckedTests) -> Value {
+    json!({ "version": checked.version.0, "expectations": checked.expectations })
 }
 
 pub(super) fn active(active: &ActivePolicy) -> Value {
