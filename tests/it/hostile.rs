@@ -12,3 +12,5 @@ mod image;
 mod serve;
 mod uploads;
 mod wasi;
+
+pub(crate) use facts::sandbox;

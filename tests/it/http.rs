@@ -6,6 +6,7 @@ mod graphql;
 mod history;
 mod pages;
 mod policies;
+mod policy_tests;
 mod server;
 mod site;
 mod watch;

@@ -33,4 +33,5 @@ mod policies;
 mod scan;
 mod storage;
 mod swap;
+mod trials;
 mod writes;

@@ -10,7 +10,7 @@ use super::guest::Part;
 /// Memory that a guest gets here; enough to see the limit, and quick to fill.
 pub(super) const MEMORY_BYTES: usize = 16 * 1024 * 1024;
 
-pub(super) fn sandbox() -> Sandbox {
+pub(crate) fn sandbox() -> Sandbox {
     let config = SandboxConfig { instances: 4, memory_bytes: MEMORY_BYTES, wait_ms: 10_000, ..SandboxConfig::default() };
     Sandbox::new(&config).unwrap()
 }

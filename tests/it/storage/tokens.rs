@@ -8,7 +8,7 @@ use directory::{
     contract::Digest,
     ids::{PolicyId, PolicyVersionId, TokenId, UserId},
     limits,
-    model::{Author, PolicyModule, PolicyStatus, Step, Timestamp, Token, TokenKind},
+    model::{Author, PolicyModule, PolicyStatus, Step, Timestamp, Token, TokenKind, Version},
     store::{ActivatePolicy, CreateToken, Deciding, NewPolicyStep, NewPolicyVersion, RevokeToken, Store as _, UploadPolicy},
 };
 use storage::{Database, Options};
@@ -118,18 +118,21 @@ async fn use_policies(store: &Database, world: &World) {
 
     let head = async || store.snapshot(workspace).await.unwrap().unwrap().head().await.unwrap();
     let (epoch, active) = head().await;
-    let activate = async |expected, id: u128, module| {
+    let activate_tested = async |expected, id: u128, module, tests| {
         let version = NewPolicyVersion { module, ..standard(base + id) };
         let step = NewPolicyStep::new(Step::ActivationForced, Timestamp(1), Author::Operator, "command-line");
         let step = NewPolicyStep { version: Some(version.id), module, ..step };
-        store.activate_policy(OPERATOR.activate_policy(workspace, ActivatePolicy { expected, version, step, tests: None })).await
+        store.activate_policy(OPERATOR.activate_policy(workspace, ActivatePolicy { expected, version, step, tests })).await
     };
+    let activate = async |expected, id, module| activate_tested(expected, id, module, None).await;
     let stale = activate(PolicyVersionId(Uuid::from_u128(1)), 7, Some(first)).await;
     assert!(matches!(stale, Err(Error::Stale(_))), "{stale:?}");
     let refused = activate(active, 7, Some(rejected)).await;
     assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
     let unknown = activate(active, 7, Some(PolicyId(Uuid::from_u128(1)))).await;
     assert!(matches!(unknown, Err(Error::NotFound(_))), "{unknown:?}");
+    let others = activate_tested(active, 7, Some(first), Some(Version(1))).await;
+    assert!(matches!(others, Err(Error::Stale(_))), "it has passed other tests than there are: {others:?}");
     assert_eq!(head().await, (epoch, active), "a refused activation changes nothing");
     activate(active, 7, Some(first)).await.unwrap();
     let (bumped, now_active) = head().await;
