@@ -7,12 +7,10 @@
 //! To compare other pairs (recorded decisions, say), add a case to [`ComparePairs`] and say in `pairs` who and what it names.
 
 mod pairs;
+mod piece;
 mod side;
 mod tally;
 
-use std::{collections::HashSet, pin::Pin, sync::Arc, task::Poll, time::Duration};
-
-use tokio::time::{Sleep, sleep};
 use uuid::Uuid;
 
 use super::Directory;
@@ -21,12 +19,11 @@ use crate::{
     contract::Cost,
     ids::{GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, UserId},
     limits,
-    model::{Grant, Group, Membership, PolicyVersion, Role, User},
+    model::PolicyVersion,
     register::{self, Kind},
 };
-use pairs::{Compared, Pairs};
-use side::{Chunk, Side, Who};
-use tally::{Outcome, Tally, differences};
+use pairs::Pairs;
+use piece::Piece;
 
 /// What is to be compared, and how much of it at once.
 #[derive(Clone, Debug)]
@@ -270,20 +267,7 @@ impl Directory {
             Some(position) => position.clone(),
             None => self.beginning(&pairs).await?,
         };
-        let attributes = self.snapshot.lock().await.attributes().await?.into_iter().map(super::Sealed::open);
-        let piece = Piece {
-            directory: self,
-            versions: [self.version.clone(), Arc::new(candidate)],
-            pairs,
-            actions,
-            attributes: attributes.map(|attribute| format!("attributes.{}", attribute.name)).collect(),
-            tally: Tally::new(ask.examples),
-            left: ask.piece,
-            chunk: ask.piece.min(limits::CHECK_ROWS),
-            time: Box::pin(sleep(Duration::from_millis(limits::COMPARE_MS))),
-            begun: false,
-            cost: [Cost::default(); 2],
-        };
+        let piece = Piece::of(self, ask, candidate, (pairs, actions)).await?;
         piece.run(position).await.map(Some)
     }
 
@@ -349,132 +333,4 @@ fn actions(asked: Option<&[String]>) -> Result<Vec<(Kind, Vec<String>)>, Error> 
     }
     let wanted = |(kind, actions): (Kind, Vec<String>)| (kind, actions.into_iter().filter(|action| asked.contains(action)).collect());
     Ok(all.into_iter().map(wanted).filter(|(_, actions): &(_, Vec<String>)| !actions.is_empty()).collect())
-}
-
-/// One call's worth of a comparison.
-struct Piece<'a> {
-    /// Of whoever asks.
-    directory: &'a Directory,
-    /// The active one, the candidate.
-    versions: [Arc<PolicyVersion>; 2],
-    pairs: Pairs,
-    /// By kind, in the order of [`KINDS`].
-    actions: Vec<(Kind, Vec<String>)>,
-    /// Fields of the declared attributes.
-    attributes: Vec<String>,
-    tally: Tally,
-    /// Pairs that may still be looked at.
-    left: usize,
-    /// Rows of one chunk.
-    chunk: usize,
-    /// Ends when no further subject is to be begun with.
-    time: Pin<Box<Sleep>>,
-    /// Whether it looked at anything.
-    begun: bool,
-    cost: [Cost; 2],
-}
-
-impl Piece<'_> {
-    async fn run(mut self, mut at: ComparePosition) -> Result<PolicyComparison, Error> {
-        let (mut paused, from) = (false, at.kind);
-        for kind in KINDS.into_iter().skip_while(|kind| *kind != from) {
-            if kind != at.kind {
-                at = ComparePosition { kind, row: None, subject: None, ..at };
-            }
-            paused = match kind {
-                Kind::User => self.walk::<User>(&mut at).await?,
-                Kind::Group => self.walk::<Group>(&mut at).await?,
-                Kind::Role => self.walk::<Role>(&mut at).await?,
-                Kind::Membership => self.walk::<Membership>(&mut at).await?,
-                _ => self.walk::<Grant>(&mut at).await?,
-            };
-            if paused {
-                break;
-            }
-        }
-        let (actions, failures) = self.tally.finish();
-        let (active, done, total) = (at.active, at.done, at.total);
-        Ok(PolicyComparison { active, actions, failures, done, total, next: paused.then_some(at), cost: self.cost })
-    }
-
-    /// Compares rows of one kind from a position on; whether it paused before the last.
-    async fn walk<R: Compared>(&mut self, at: &mut ComparePosition) -> Result<bool, Error> {
-        let Some(actions) = self.actions.iter().find(|(kind, _)| *kind == R::KIND).map(|(_, actions)| actions.clone()) else {
-            return Ok(false);
-        };
-        loop {
-            let rows = self.directory.next_rows::<R>(&self.pairs, at.row, self.chunk).await?;
-            let Some(last) = rows.last().map(R::key) else { return Ok(false) };
-            let chunk = self.directory.chunk(rows).await?;
-            loop {
-                let subjects = self.directory.next_subjects(&self.pairs, at.subject.map(UserId)).await?;
-                if subjects.is_empty() {
-                    break;
-                }
-                let seen = self.directory.users(&subjects).await?;
-                let seen: HashSet<UserId> = seen.iter().flatten().map(|user| user.id).collect();
-                for subject in subjects {
-                    if self.spent(chunk.len()).await {
-                        return Ok(true);
-                    }
-                    self.compare(subject, seen.contains(&subject), &chunk, &actions).await?;
-                    at.subject = Some(subject.0);
-                    at.done += chunk.len() as u64;
-                }
-            }
-            (at.row, at.subject) = (Some(last), None);
-        }
-    }
-
-    /// Whether this piece is done. A piece looks at something in any case: else a comparison would never end.
-    async fn spent(&mut self, rows: usize) -> bool {
-        let begun = std::mem::replace(&mut self.begun, true);
-        let over = std::future::poll_fn(|context| Poll::Ready(self.time.as_mut().poll(context).is_ready())).await;
-        let enough = self.left < rows;
-        self.left = self.left.saturating_sub(rows);
-        begun && (over || enough)
-    }
-
-    /// Puts a chunk of rows to both policies, for one subject.
-    async fn compare<R: Compared>(&mut self, subject: UserId, seen: bool, chunk: &Chunk<R>, actions: &[String]) -> Result<(), Error> {
-        let directory = self.directory;
-        let [active, candidate] = &self.versions;
-        let who = Who { asker: directory, user: subject, facts: directory.facts_of(subject).await? };
-        let mut active = Side::open(&who, active, ComparisonSide::Active).await?;
-        let mut candidate = Side::open(&who, candidate, ComparisonSide::Candidate).await?;
-        let sights = [active.sights(chunk).await?, candidate.sights(chunk).await?];
-        for action in actions {
-            let reads = *action == R::KIND.read();
-            let mut outcomes = Vec::with_capacity(2);
-            for (side, sights) in [&mut active, &mut candidate].into_iter().zip(&sights) {
-                let decided = match sights {
-                    Ok(sights) if reads => Ok(sights.iter().map(Outcome::of_sight).collect()),
-                    Ok(sights) => side.decide(action, chunk).await?.map(|decided| Outcome::of_actions(sights, decided)),
-                    Err(failure) => Err(failure.clone()),
-                };
-                match decided {
-                    Ok(decided) => outcomes.push(decided),
-                    Err(failure) => self.tally.failed(side.side, action, chunk.len(), &failure),
-                }
-            }
-            let Ok::<[Vec<Outcome>; 2], _>([before, after]) = outcomes.try_into() else { continue };
-            let fields = if reads { R::KIND.fields() } else { &[] };
-            let found = differences(&before, &after, fields, &self.attributes);
-            self.tally.compared(action, chunk.len());
-            if found.is_empty() {
-                continue;
-            }
-            let in_sight = chunk.seen_by(directory).await?;
-            for difference in found {
-                let named = seen && in_sight.get(difference.row).copied().unwrap_or_default();
-                let object = chunk.id(difference.row).filter(|_| named);
-                self.tally.changed(action, &difference, object.map(|object| (subject, object)));
-            }
-        }
-        for (sum, side) in self.cost.iter_mut().zip([&active, &candidate]) {
-            let cost = side.cost().await;
-            *sum = Cost { calls: sum.calls + cost.calls, fuel: sum.fuel + cost.fuel };
-        }
-        Ok(())
-    }
 }
