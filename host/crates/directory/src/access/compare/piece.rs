@@ -1,7 +1,7 @@
 //! One call's worth of a comparison: rows of one kind after the other, and for each chunk of them one subject after the other.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     pin::Pin,
     sync::Arc,
     task::Poll,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Error,
-    access::{Directory, Sealed},
+    access::{Directory, Sealed, facts::SubjectContext},
     contract::Cost,
     ids::UserId,
     limits,
@@ -37,6 +37,8 @@ pub(super) struct Piece<'a> {
     actions: Vec<(Kind, Vec<String>)>,
     /// Fields of the declared attributes.
     attributes: Vec<String>,
+    /// What policies are shown of the latest subjects, at most [`limits::COMPARE_SAMPLE`]: each comes up once a chunk.
+    facts: HashMap<UserId, Arc<SubjectContext>>,
     tally: Tally,
     /// Pairs that may still be looked at.
     left: usize,
@@ -64,6 +66,7 @@ impl<'a> Piece<'a> {
             pairs,
             actions,
             attributes: attributes.map(|attribute| format!("attributes.{}", attribute.name)).collect(),
+            facts: HashMap::new(),
             tally: Tally::new(ask.examples),
             left: ask.piece,
             chunk: ask.piece.min(limits::CHECK_ROWS),
@@ -134,10 +137,22 @@ impl<'a> Piece<'a> {
         begun && (over || enough)
     }
 
+    async fn facts_of(&mut self, subject: UserId) -> Result<Arc<SubjectContext>, Error> {
+        if let Some(facts) = self.facts.get(&subject) {
+            return Ok(facts.clone());
+        }
+        let facts = self.directory.facts_of(subject).await?;
+        if self.facts.len() >= limits::COMPARE_SAMPLE {
+            self.facts.clear();
+        }
+        self.facts.insert(subject, facts.clone());
+        Ok(facts)
+    }
+
     /// Puts a chunk of rows to both policies, for one subject.
     async fn compare<R: Compared>(&mut self, subject: UserId, seen: bool, chunk: &Chunk<R>, actions: &[String]) -> Result<(), Error> {
         let directory = self.directory;
-        let who = Who { asker: directory, user: subject, facts: directory.facts_of(subject).await? };
+        let who = Who { asker: directory, user: subject, facts: self.facts_of(subject).await? };
         let [active, candidate] = &self.versions;
         let mut active = Side::open(&who, active, ComparisonSide::Active).await?;
         let mut candidate = Side::open(&who, candidate, ComparisonSide::Candidate).await?;
