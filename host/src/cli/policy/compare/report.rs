@@ -61,7 +61,8 @@ fn details(text: &mut String, line: &Line) {
     }
     line.examples.iter().for_each(|example| this(text, example));
     if line.unseen > 0 {
-        let _infallible = writeln!(text, "  {} changes are about something you can not see", grouped(line.unseen));
+        let changes = if line.unseen == 1 { "change is" } else { "changes are" };
+        let _infallible = writeln!(text, "  {} {changes} about something that you can not see", grouped(line.unseen));
     }
 }
 
@@ -159,7 +160,7 @@ membership.read
   - Ada (usr_1): bob (usr_2) in Sales (grp_1)
       active: a role [2J
       candidate: (no reason given)
-  1 changes are about something you can not see
+  1 change is about something that you can not see
 
 Not compared, because a policy gave no usable answer:
   candidate, role.read, 5 pairs: it trapped";
