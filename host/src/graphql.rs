@@ -58,7 +58,7 @@ use mutation::MoveGroupInput;
 pub use mutation::{Mutation, Writer};
 use node::{Node, parse};
 use permission::ActionDecisionNode;
-use policies::{PolicyHistoryPage, PolicyModuleNode, PolicyVersionNode};
+use policies::{PolicyHistoryPage, PolicyModuleNode, PolicyTestReport, PolicyTestsNode, PolicyVersionNode};
 use preview::GroupMovePreview;
 use recycle_bin::RecycleBinPage;
 use role::RoleNode;
@@ -453,6 +453,26 @@ impl Query {
     ) -> Maybe<PolicyHistoryPage> {
         match directory(context) {
             Ok(directory) => shown(policies::history(context, &directory, Paging { first, after, ..Paging::default() }).await),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// The policy tests that the workspace keeps, for whoever may read policies.
+    async fn policy_tests(&self, context: &Context<'_>) -> Maybe<PolicyTestsNode> {
+        match directory(context) {
+            Ok(directory) => shown(policies::tests(&directory).await),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// What comes of the workspace's policy tests under a policy, for whoever may read policies; null if it keeps none.
+    async fn policy_test_report(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The policy to be tried.")] candidate: PolicyCandidateInput,
+    ) -> Maybe<PolicyTestReport> {
+        match directory(context) {
+            Ok(directory) => maybe(Box::pin(policies::run_tests(&directory, &candidate)).await),
             Err(error) => Some(Err(error)),
         }
     }

@@ -12,7 +12,7 @@ use directory::{
 use crate::{clock::Clock, ids::Ids};
 
 /// How often a change is decided that finds the workspace moved each time.
-const ATTEMPTS: usize = 3;
+pub(crate) const ATTEMPTS: usize = 3;
 
 /// A change of what decides.
 pub(crate) struct Change {

@@ -5,15 +5,17 @@ use std::{collections::HashMap, sync::Arc};
 use async_graphql::{Context, Enum, ID, SimpleObject};
 use directory::{
     Error,
-    access::Directory,
+    access::{CandidateModule, Directory, TestRun},
     ids::UserId,
     limits::HISTORY_PAGE,
     model::{Author, PolicyGate, PolicyModule, PolicyStatus, PolicyVersion, Step, StepNumber, ToldReason, ToldStep},
     query::Keyset,
+    trials::{Difference, Report},
 };
 use uuid::Uuid;
 
 use super::{
+    compare::PolicyCandidateInput,
     connection::{Paging, cursors},
     level::Level,
     scalar::DateTime,
@@ -131,6 +133,8 @@ pub(super) enum PolicyGateName {
     LockOut,
     /// What lists admit and what is decided of single rows agree.
     Agreement,
+    /// The workspace's policy tests are met.
+    Tests,
 }
 
 /// Why a step was taken, or refused.
@@ -199,6 +203,102 @@ pub(super) struct PolicyHistoryPage {
 impl From<&ToldReason> for PolicyReason {
     fn from(reason: &ToldReason) -> Self {
         Self { gate: reason.gate.map(Into::into), message: reason.text.clone() }
+    }
+}
+
+/// The policy tests that a workspace keeps: what its policy has to answer about people that are made up.
+#[derive(Clone, SimpleObject)]
+#[graphql(name = "PolicyTests")]
+pub(super) struct PolicyTestsNode {
+    /// The tests, as they were written; empty for none.
+    text: String,
+    /// Counts their changes, for `expectedVersion`; 0 where there never were any.
+    version: i64,
+    /// Who changed them last; null for a service, and where the viewer may not see the user.
+    changed_by: Option<UserNode>,
+    /// When they were changed last.
+    changed_at: Option<DateTime>,
+}
+
+/// What came of policy tests.
+#[derive(SimpleObject)]
+pub(super) struct PolicyTestReport {
+    /// Whether everything was tried and all of it met.
+    succeeded: bool,
+    /// Expectations that were met.
+    passed: i32,
+    /// Expectations that were not.
+    failed: i32,
+    /// The first of those that were not, in the order of the text.
+    differences: Vec<PolicyTestDifference>,
+    /// Why not everything could be tried, if so.
+    unfinished: Option<String>,
+}
+
+/// An expectation that a policy does not meet.
+#[derive(SimpleObject)]
+pub(super) struct PolicyTestDifference {
+    /// Where it stands: `line 12`.
+    place: String,
+    /// Who asks.
+    subject: String,
+    /// The action, `kind.verb`.
+    action: String,
+    /// What it is about.
+    resource: String,
+    /// What the tests say.
+    expected: String,
+    /// The reason that they say, if they do.
+    expected_reason: Option<String>,
+    /// What the policy says.
+    found: String,
+    /// Its reason; empty where it gave none.
+    found_reason: String,
+}
+
+/// The policy tests.
+pub(super) async fn tests(directory: &Arc<Directory>) -> Result<PolicyTestsNode, Error> {
+    let tests = directory.policy_tests().await?;
+    let by = tests.changed.and_then(|change| change.by);
+    let people = people(directory, by.into_iter()).await?;
+    Ok(PolicyTestsNode {
+        text: tests.text.clone(),
+        version: tests.version.0,
+        changed_by: by.and_then(|user| people.get(&user).cloned()),
+        changed_at: tests.changed.map(|change| DateTime(change.at)),
+    })
+}
+
+/// Runs the policy tests on a candidate; `None` if the workspace has none.
+pub(super) async fn run_tests(directory: &Directory, candidate: &PolicyCandidateInput) -> Result<Option<PolicyTestReport>, Error> {
+    let candidate = candidate.candidate()?;
+    let module = match candidate.module {
+        CandidateModule::Active => directory.policy_version().module,
+        CandidateModule::Standard => None,
+        CandidateModule::Named(id) => Some(id),
+    };
+    let run = TestRun { module, settings: candidate.settings, standard_settings: candidate.standard_settings };
+    Ok(directory.run_policy_tests(run).await?.as_ref().map(report))
+}
+
+fn report(report: &Report) -> PolicyTestReport {
+    let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    let difference = |difference: &Difference| PolicyTestDifference {
+        place: difference.place.clone(),
+        subject: difference.subject.clone(),
+        action: difference.action.clone(),
+        resource: difference.resource.clone(),
+        expected: difference.expected.to_string(),
+        expected_reason: difference.expected_reason.clone(),
+        found: difference.found.to_string(),
+        found_reason: difference.found_reason.clone(),
+    };
+    PolicyTestReport {
+        succeeded: report.is_passed(),
+        passed: count(report.passed),
+        failed: count(report.failed),
+        differences: report.differences.iter().map(difference).collect(),
+        unfinished: report.unfinished.clone(),
     }
 }
 

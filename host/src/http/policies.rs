@@ -22,11 +22,11 @@ use super::{
     code::Code,
     failure::json_response,
     graphql::operation::check_content,
-    limits::{ATTEMPTS, JSON_BYTES, POLICY_MS},
+    limits::{JSON_BYTES, POLICY_MS},
 };
 use crate::{
     ids::Ids,
-    policy_change::{Change, Expected, What},
+    policy_change::{ATTEMPTS, Change, Expected, What},
     policy_history,
 };
 

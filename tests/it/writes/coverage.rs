@@ -186,6 +186,7 @@ fn strangers_and_others_change_nothing() {
                     "updateUserCodeSettings",
                     "createToken",
                     "rollBackPolicy",
+                    "updatePolicyTests",
                 ];
                 if token == root && own.contains(&row.mutation) {
                     // Of one's own workspace.

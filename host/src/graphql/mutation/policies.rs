@@ -1,16 +1,19 @@
 //! Mutations of what decides. Modules come in as bytes, over HTTP: `PUT /v1/policies`.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, InputObject, Object};
 use directory::{
     Error, Problem,
     ids::{PolicyId, PolicyVersionId},
-    model::ToldReason,
+    model::{ToldReason, Version},
 };
 
 use super::{UserError, UserErrorCode, payload, unread, users::id, writer};
 use crate::{
     graphql::{
         error::{Maybe, failure},
+        policies::{PolicyTestsNode, tests},
         workspace::{ActivePolicy, active_policy},
     },
     policy_change::{Change, Expected, What},
@@ -49,6 +52,25 @@ pub(in crate::graphql) struct UpdatePolicySettingsInput {
 pub(in crate::graphql) struct RollBackPolicyInput {
     /// An earlier version; the one before the active one if it is left out.
     version_id: Option<ID>,
+}
+
+/// Policy tests to be kept in place of others.
+#[derive(Clone, Debug, InputObject)]
+pub(in crate::graphql) struct UpdatePolicyTestsInput {
+    /// The version that the caller has seen: `policyTests { version }`.
+    expected_version: i64,
+    /// The tests, as TOML; empty for none.
+    text: String,
+}
+
+payload! {
+    /// The answer to `updatePolicyTests`.
+    UpdatePolicyTestsPayload {
+        /// The tests, as far as the viewer may see them.
+        policy_tests: PolicyTestsNode,
+        /// How many expectations they hold.
+        expectations: i32,
+    }
 }
 
 payload! {
@@ -102,6 +124,15 @@ impl PolicyMutations {
         Some(changed(context, change).await.map(|(policy, user_errors)| UpdatePolicySettingsPayload { policy, user_errors }))
     }
 
+    /// Keeps other policy tests. They are checked at once, and run at uploads and before activations.
+    async fn update_policy_tests(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to keep.")] input: UpdatePolicyTestsInput,
+    ) -> Maybe<UpdatePolicyTestsPayload> {
+        Some(keep_tests(context, input).await)
+    }
+
     /// Lets an earlier version decide again, settings and all, through the same gates.
     async fn roll_back_policy(
         &self,
@@ -143,6 +174,28 @@ impl RollBackPolicyInput {
 
 /// What decides afterwards, or everything that speaks against it.
 type Changed = (Option<async_graphql::Result<ActivePolicy>>, Vec<UserError>);
+
+async fn keep_tests(context: &Context<'_>, input: UpdatePolicyTestsInput) -> async_graphql::Result<UpdatePolicyTestsPayload> {
+    let (writer, subject) = writer(context)?;
+    let directory = writer.gate.open(subject.clone(), writer.clock.now()).await.map_err(|error| failure(&error))?;
+    match directory.set_policy_tests(Version(input.expected_version), input.text).await {
+        Ok(checked) => {
+            drop(directory);
+            let directory = writer.gate.open(subject.clone(), writer.clock.now()).await.map_err(|error| unread(&error))?;
+            let kept = match tests(&Arc::new(directory)).await {
+                Err(Error::Forbidden { .. }) => None,
+                kept => Some(kept.map_err(|error| unread(&error))),
+            };
+            let expectations = i32::try_from(checked.expectations).unwrap_or(i32::MAX);
+            Ok(UpdatePolicyTestsPayload { policy_tests: kept, expectations: Some(Ok(expectations)), user_errors: Vec::new() })
+        }
+        Err(error @ (Error::Policy(_) | Error::Store(_) | Error::Deadline | Error::Inactive)) => Err(failure(&error)),
+        Err(error) => {
+            let user_errors = vec![(&Problem::at("", error)).into()];
+            Ok(UpdatePolicyTestsPayload { user_errors, ..UpdatePolicyTestsPayload::default() })
+        }
+    }
+}
 
 async fn changed(context: &Context<'_>, change: Result<Change, Problem>) -> async_graphql::Result<Changed> {
     let (writer, subject) = writer(context)?;
