@@ -96,3 +96,69 @@ fn what_gates_have_against_a_version_is_told_reason_by_reason() {
         assert!(unread["errors"].as_array().unwrap().iter().all(|error| error["extensions"]["code"] == "FORBIDDEN"));
     });
 }
+
+/// Runs `bailiwick policy ...` as somebody: exit code, standard output, standard error.
+async fn program(stage: &Stage<'_>, who: &str, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = tokio::process::Command::new(tests::program::path());
+    command.arg("policy").args(arguments).env("BAILIWICK_SERVER", &stage.host.url).env("BAILIWICK_TOKEN", stage.token(who));
+    let output = command.output().await.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn the_command_line_leads_a_module_through_its_life() {
+    on_stage(async |stage| {
+        let folder = tempfile::tempdir().unwrap();
+        let (good, bad) = (folder.path().join("good.wasm"), folder.path().join("bad.wasm"));
+        std::fs::write(&good, wiring::need_to_know().bytes).unwrap();
+        std::fs::write(&bad, b"no module").unwrap();
+        let (good, bad) = (good.to_str().unwrap(), bad.to_str().unwrap());
+
+        let (code, text, errors) = program(stage, "ada", &["push", bad]).await;
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains("rejected") && errors.contains("not a WebAssembly module"), "{text}{errors}");
+        let (code, _, errors) = program(stage, "ned", &["push", good]).await;
+        assert_eq!(code, 1);
+        assert!(errors.contains("FORBIDDEN"), "{errors}");
+        let (code, text, errors) = program(stage, "ada", &["push", good, "--note", "a b & c", "--json"]).await;
+        assert_eq!(code, 0, "{errors}");
+        let uploaded: Json = serde_json::from_str(&text).unwrap();
+        let notes = stage.query("ada", "{ policyModules { id note } }").await;
+        let module = notes["policyModules"].as_array().unwrap().iter().find(|module| module["id"] == uploaded["id"]).unwrap();
+        assert_eq!(module["note"], "a b & c");
+
+        let before = active(stage).await;
+        let id = uploaded["id"].as_str().unwrap();
+        let (code, text, errors) = program(stage, "ada", &["activate", id, "--note", "go"]).await;
+        let now = active(stage).await;
+        assert_eq!(
+            (code, text.trim(), &now["name"]),
+            (0, format!("active: {}", now["id"].as_str().unwrap()).as_str(), &json!("need-to-know")),
+            "{errors}"
+        );
+        let expected = before["id"].as_str().unwrap();
+        let (code, _, errors) = program(stage, "ada", &["activate", "standard", "--expected", expected]).await;
+        assert!(code == 1 && errors.contains("STALE"), "{errors}");
+        let (code, _, errors) = program(stage, "ada", &["rollback"]).await;
+        assert_eq!((code, &active(stage).await["name"]), (0, &json!("standard")), "{errors}");
+        let (code, text, errors) = program(stage, "ada", &["push", good, "--activate"]).await;
+        assert_eq!((code, &active(stage).await["name"]), (0, &json!("need-to-know")), "{text}{errors}");
+        let (code, _, errors) = program(stage, "ada", &["rollback", "--to", expected]).await;
+        assert_eq!((code, &active(stage).await["name"]), (0, &json!("standard")), "{errors}");
+
+        let (code, lines, errors) = program(stage, "ada", &["log", "--json"]).await;
+        assert_eq!(code, 0, "{errors}");
+        let lines: Vec<Json> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let count =
+            |action: &str, outcome: &str| lines.iter().filter(|line| line["action"] == action && line["outcome"] == outcome).count();
+        assert_eq!((count("policy.upload", "denied"), count("policy.rollback", "allowed")), (1, 2), "{lines:#?}");
+        let (code, text, _) = program(stage, "ada", &["log", "--from", "2"]).await;
+        assert_eq!((code, text.lines().count()), (0, lines.len() - 1), "{text}");
+        let nobody =
+            tokio::process::Command::new(tests::program::path()).args(["policy", "rollback"]).env_remove("BAILIWICK_TOKEN").output();
+        let nobody = nobody.await.unwrap();
+        assert_eq!(nobody.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&nobody.stderr).contains("BAILIWICK_TOKEN"));
+    });
+}
