@@ -47,7 +47,7 @@ impl<'a> History<'a> {
     async fn activate(&self, expected: PolicyVersionId, number: u128, module: Option<PolicyId>) -> Result<PolicyVersionId, Error> {
         let version = NewPolicyVersion { module, ..standard(self.base + number) };
         let (id, step) = (version.id, NewPolicyStep { version: Some(version.id), module, ..step(Step::ActivationForced, 5) });
-        let change = ActivatePolicy { expected, version, step };
+        let change = ActivatePolicy { expected, version, step, tests: None };
         self.store.activate_policy(OPERATOR.activate_policy(self.workspace, change)).await.map(|()| id)
     }
 

@@ -71,6 +71,7 @@ impl Database {
             .foreign_keys(true)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(limits::CONNECTION_TIME)
+            .row_buffer_size(limits::ROWS_AHEAD)
             .pragma("mmap_size", limits::MAPPED_BYTES.to_string())
             .pragma("cache_size", format!("-{}", limits::CACHE_KIB));
         make_private(&connect)?;

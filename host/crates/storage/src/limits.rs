@@ -37,3 +37,5 @@ pub const WAY_STREAMS: usize = 128;
 pub const CACHE_KIB: u32 = 16_384;
 /// Bytes of the file that SQLite maps into memory.
 pub const MAPPED_BYTES: u64 = 8 * 1024 * 1024 * 1024;
+/// Rows that SQLite's thread may read ahead of whoever wants them: with few, each hand-over of a large list wakes a thread.
+pub const ROWS_AHEAD: usize = 1_024;
