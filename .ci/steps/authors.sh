@@ -38,13 +38,22 @@ live() {
   node tests/authors/life.mjs "$DEMO" "$policies/$1/policy.wasm"
 }
 
-# Both take one core for a minute, most of it the compiler of the debug build; then the server's compiler does, one after the other.
-follow js &
-js=$!
-follow python
-wait $js
-{ live js && live python; } &
-lives=$!
-follow_rust
-wait $lives
+# Runs two commands at once, sees both to their end, and fails if either does.
+both() {
+  $1 &
+  local first=$! failed=0
+  $2 &
+  wait $first || failed=1
+  wait $! || failed=1
+  return $failed
+}
+
+live_others() {
+  live js
+  live python
+}
+
+# Each takes one core for a minute, most of it the compiler of the debug build; then the server's compiler does, one after the other.
+both 'follow js' 'follow python'
+both live_others follow_rust
 live rust
