@@ -7,8 +7,8 @@ use bailiwick::{clock::Clock, ids::Ids, wiring};
 use directory::{
     contract::Digest,
     ids::{PolicyId, UserId, WorkspaceId},
-    model::{PolicyModule, PolicyStatus},
-    store::{ActivatePolicy, IdSource as _, NewPolicyVersion, Store, UploadPolicy},
+    model::{Author, PolicyModule, PolicyStatus, Step},
+    store::{ActivatePolicy, IdSource as _, NewPolicyStep, NewPolicyVersion, Store, UploadPolicy},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -85,10 +85,12 @@ async fn workspace(store: &dyn Store, number: usize) -> Result<(WorkspaceId, Use
         uploaded_at: clock.now(),
         note: None,
     };
-    let module = store.upload_policy(OPERATOR.upload_policy(workspace, UploadPolicy { module, bytes })).await?;
+    let module = store.upload_policy(OPERATOR.upload_policy(workspace, UploadPolicy { module, bytes, steps: Vec::new() })).await?;
     let (_, active) = store.snapshot(workspace).await?.context("the workspace")?.head().await?;
     let version = NewPolicyVersion { module: Some(module), ..people::standard(&mut ids, clock.now()) };
-    let change = ActivatePolicy { expected: active, version };
+    let step = NewPolicyStep::new(Step::ActivationForced, clock.now(), Author::Operator, "command-line");
+    let step = NewPolicyStep { module: Some(module), version: Some(version.id), ..step };
+    let change = ActivatePolicy { expected: active, version, step };
     store.activate_policy(OPERATOR.activate_policy(workspace, change)).await?;
     Ok((workspace, administrator))
 }

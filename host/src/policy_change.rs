@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use directory::{
     Error,
-    access::{Activation, Directory, Gate, Subject},
+    access::{Activation, CheckedTests, Directory, Gate, Subject},
     ids::{PolicyId, PolicyVersionId},
-    model::PolicyVersion,
+    model::{PolicyVersion, Version},
 };
 
 use crate::{clock::Clock, ids::Ids};
 
 /// How often a change is decided that finds the workspace moved each time.
-pub(crate) const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 3;
 
 /// A change of what decides.
 pub(crate) struct Change {
@@ -88,6 +88,25 @@ impl Change {
             }
             What::RollBack { .. } if active.id != expected => Err(Error::Stale("the active policy version".to_owned())),
             What::RollBack { to } => directory.roll_back_policy(to, ids).await,
+        }
+    }
+}
+
+/// Replaces the policy tests of a version.
+pub(crate) async fn set_tests(
+    gate: &Arc<Gate>,
+    clock: &Clock,
+    subject: &Subject,
+    expected: Version,
+    text: &str,
+) -> Result<CheckedTests, Error> {
+    let mut attempt = 1;
+    loop {
+        let directory = gate.open(subject.clone(), clock.now()).await?;
+        match directory.set_policy_tests(expected, text.to_owned()).await {
+            // Perhaps only the workspace has moved in between; a version of the tests that is another stays so.
+            Err(Error::Stale(_)) if attempt < ATTEMPTS => attempt += 1,
+            outcome => return outcome,
         }
     }
 }

@@ -6,7 +6,6 @@ mod view;
 use std::{sync::Arc, time::Duration};
 
 use directory::{
-    Error,
     access::{Caller, Subject},
     ids::PolicyId,
     limits::{HISTORY_PAGE, MODULE_BYTES, PAGE_ROWS_DEFAULT, TESTS_BYTES},
@@ -26,7 +25,7 @@ use super::{
 };
 use crate::{
     ids::Ids,
-    policy_change::{ATTEMPTS, Change, Expected, What},
+    policy_change::{self, Change, Expected, What},
     policy_history,
 };
 
@@ -155,15 +154,8 @@ pub(super) async fn set_tests(edge: Arc<Edge>, mut request: Request) -> Result<R
         Failure::new(Code::BAD_USER_INPUT, format!("the tests are not UTF-8 from byte {at} on; send them as UTF-8"))
     })?;
     let work = async {
-        let mut attempt = 1;
-        loop {
-            let directory = edge.app.gate.open(subject.clone(), edge.app.clock.now()).await?;
-            match directory.set_policy_tests(expected, text.clone()).await {
-                // Perhaps something unrelated has moved the workspace in between; a version that is another stays so.
-                Err(Error::Stale(_)) if attempt < ATTEMPTS => attempt += 1,
-                outcome => return Ok(json_response(StatusCode::OK, &view::checked(outcome?))),
-            }
-        }
+        let checked = policy_change::set_tests(&edge.app.gate, &edge.app.clock, &subject, expected, &text).await?;
+        Ok(json_response(StatusCode::OK, &view::checked(checked)))
     };
     within(edge.app.config.limits.request_ms, work).await
 }

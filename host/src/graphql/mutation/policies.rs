@@ -16,7 +16,7 @@ use crate::{
         policies::{PolicyTestsNode, tests},
         workspace::{ActivePolicy, active_policy},
     },
-    policy_change::{Change, Expected, What},
+    policy_change::{Change, Expected, What, set_tests},
 };
 
 /// What is to decide.
@@ -177,10 +177,8 @@ type Changed = (Option<async_graphql::Result<ActivePolicy>>, Vec<UserError>);
 
 async fn keep_tests(context: &Context<'_>, input: UpdatePolicyTestsInput) -> async_graphql::Result<UpdatePolicyTestsPayload> {
     let (writer, subject) = writer(context)?;
-    let directory = writer.gate.open(subject.clone(), writer.clock.now()).await.map_err(|error| failure(&error))?;
-    match directory.set_policy_tests(Version(input.expected_version), input.text).await {
+    match set_tests(&writer.gate, &writer.clock, subject, Version(input.expected_version), &input.text).await {
         Ok(checked) => {
-            drop(directory);
             let directory = writer.gate.open(subject.clone(), writer.clock.now()).await.map_err(|error| unread(&error))?;
             let kept = match tests(&Arc::new(directory)).await {
                 Err(Error::Forbidden { .. }) => None,
