@@ -2,7 +2,7 @@
 
 use directory::{Error, model::ToldReason};
 use poem::{Response, http::StatusCode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{code::Code, request_id::RequestId};
 use crate::{error, policy_history::reason};
@@ -38,9 +38,12 @@ impl Failure {
 
     /// `{"error": {"code", "message", "requestId"}}`, and `reasons` where gates refused.
     pub(super) fn into_response(self, id: &RequestId) -> Response {
-        let mut error = json!({ "code": self.code.name, "message": self.message, "requestId": id.as_str() });
+        let mut error = Map::new();
+        error.insert("code".to_owned(), self.code.name.into());
+        error.insert("message".to_owned(), self.message.as_str().into());
+        error.insert("requestId".to_owned(), id.as_str().into());
         if !self.reasons.is_empty() {
-            error["reasons"] = self.reasons.iter().map(reason).collect();
+            error.insert("reasons".to_owned(), self.reasons.iter().map(reason).collect());
         }
         self.head(json_response(status(self.code.status), &json!({ "error": error })))
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::{
     print,
@@ -168,11 +168,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 async fn input(remote: &Remote, arguments: Arguments) -> anyhow::Result<Value> {
     let Arguments { candidate, settings, standard_settings, user, object, sample, seed, action, examples, .. } = arguments;
-    let mut proposed = json!({});
+    let mut proposed = Map::new();
     let alone = candidate.as_deref() == Some("standard");
     match candidate {
-        Some(_) if alone => proposed["standard"] = true.into(),
-        Some(id) => proposed["policyId"] = id.into(),
+        Some(_) if alone => drop(proposed.insert("standard".to_owned(), true.into())),
+        Some(id) => drop(proposed.insert("policyId".to_owned(), id.into())),
         None => {}
     }
     if alone && settings.is_some() && standard_settings.is_some() {
@@ -181,29 +181,33 @@ async fn input(remote: &Remote, arguments: Arguments) -> anyhow::Result<Value> {
     for (name, file) in [(if alone { "standardSettings" } else { "settings" }, settings), ("standardSettings", standard_settings)] {
         if let Some(file) = file {
             let read = std::fs::read_to_string(&file);
-            proposed[name] = read.with_context(|| format!("the settings in {} can not be read", file.display()))?.into();
+            let text = read.with_context(|| format!("the settings in {} can not be read", file.display()))?;
+            proposed.insert(name.to_owned(), text.into());
         }
     }
-    let mut input = json!({ "candidate": proposed, "examples": examples.min(SERVER_EXAMPLES) });
+    let mut input = Map::new();
+    let mut give = |name: &str, value: Value| drop(input.insert(name.to_owned(), value));
+    give("candidate", proposed.into());
+    give("examples", examples.min(SERVER_EXAMPLES).into());
     if !user.is_empty() {
         let mut ids = Vec::with_capacity(user.len());
         for name in user {
             ids.push(user_id(remote, name).await?);
         }
-        input["userIds"] = ids.into();
+        give("userIds", ids.into());
     }
     if !object.is_empty() {
-        input["objectIds"] = object.into();
+        give("objectIds", object.into());
     }
     if !action.is_empty() {
-        input["actions"] = action.into();
+        give("actions", action.into());
     }
     for (name, number) in [("sample", sample), ("seed", seed)] {
         if let Some(number) = number {
-            input[name] = number.into();
+            give(name, number.into());
         }
     }
-    Ok(input)
+    Ok(input.into())
 }
 
 async fn user_id(remote: &Remote, name: String) -> anyhow::Result<String> {
