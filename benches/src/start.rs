@@ -90,7 +90,7 @@ async fn workspace(store: &dyn Store, number: usize) -> Result<(WorkspaceId, Use
     let version = NewPolicyVersion { module: Some(module), ..people::standard(&mut ids, clock.now()) };
     let step = NewPolicyStep::new(Step::ActivationForced, clock.now(), Author::Operator, "command-line");
     let step = NewPolicyStep { module: Some(module), version: Some(version.id), ..step };
-    let change = ActivatePolicy { expected: active, version, step };
+    let change = ActivatePolicy { expected: active, version, step, tests: None };
     store.activate_policy(OPERATOR.activate_policy(workspace, change)).await?;
     Ok((workspace, administrator))
 }
