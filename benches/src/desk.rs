@@ -106,6 +106,12 @@ impl Desk {
     }
 
     fn subject(&self) -> Subject {
-        Subject { workspace: self.workspace, actor: Actor::User(self.user), scopes: None, expires_at: None, origin: Origin::within("graphql") }
+        Subject {
+            workspace: self.workspace,
+            actor: Actor::User(self.user),
+            scopes: None,
+            expires_at: None,
+            origin: Origin::within("graphql"),
+        }
     }
 }
