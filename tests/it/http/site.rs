@@ -9,6 +9,7 @@ use bailiwick::{
     http::{self, DemoPeople},
     ids::Ids,
     secret::Secret,
+    trials::Runner,
     wiring,
 };
 use directory::access::Gate;
@@ -70,8 +71,10 @@ impl Site {
         let mut config = Config::load(&Layers::new().unwrap()).unwrap();
         change(&mut config);
         let secret = || Secret::load(Some(&"5e".repeat(32)), folder.path()).unwrap();
-        let gate = Gate::new(host.gate().store().clone(), host.gate().engine().clone(), wiring::standard());
-        let gate = Arc::new(gate.with_watch(wiring::watch(&config), Box::new(Ids::seeded("watch", NOW))));
+        let engine = host.gate().engine().clone();
+        let trials = Arc::new(Runner::new(engine.clone()));
+        let gate = Gate::new(host.gate().store().clone(), engine, wiring::standard()).with_log(wiring::log_settings(&config));
+        let gate = Arc::new(gate.with_watch(wiring::watch(&config), Box::new(Ids::seeded("watch", NOW))).with_trials(trials));
         let demo = demo::prepare(&Place { gate: gate.clone(), secret: secret() }, None, &|_, _| {}).await.unwrap();
         let mut app = wiring::app(config, gate.clone(), &secret(), Clock::fixed(NOW));
         app.demo = Some(DemoPeople::new(demo.people()));

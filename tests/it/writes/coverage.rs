@@ -80,6 +80,7 @@ fn rows(stage: &Stage<'_>) -> Vec<Row> {
             &["policy.activate"],
         ),
         row("activatePolicy", json!({ "expectedVersionId": "NOW_ACTIVE", "standardSettings": "" }), &["policy.activate"]),
+        row("updatePolicyTests", json!({ "expectedVersion": 0, "text": "" }), &["policy.upload"]),
         row("rollBackPolicy", json!({}), &["policy.rollback"]),
         row("revokeToken", json!({ "tokenId": "NEW_TOKEN" }), &["token.read", "token.revoke"]),
         row(

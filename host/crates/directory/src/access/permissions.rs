@@ -220,6 +220,19 @@ impl Directory {
         }
     }
 
+    /// The same where nothing is done on the strength of it, so that nothing is recorded.
+    pub(super) async fn would_allow(&self, action: &str) -> Result<(), Error> {
+        let kind = kind_of(action)?;
+        let decisions = self.decide_for(Purpose::Ask, action, kind, &Facts::Rows(RowSet::Others(kind, 1)), 1).await?;
+        match decisions.first() {
+            Some(decision) if decision.allows() => Ok(()),
+            decision => {
+                let reason = decision.map(Decision::reason).unwrap_or_default().to_owned();
+                Err(Error::Forbidden { action: action.to_owned(), reason })
+            }
+        }
+    }
+
     async fn object_rows(&self, object: &Object) -> Result<ObjectRows, Error> {
         Ok(match object {
             Object::Workspace => ObjectRows::Workspace,

@@ -21,12 +21,13 @@ use crate::{
     contract::{Digest, Manifest, Module},
     ids::{PolicyId, PolicyVersionId, WorkspaceId},
     limits,
-    model::{PolicyModule, PolicyStatus, PolicyVersion, Reason, Step, Timestamp},
+    model::{Epoch, PolicyGate, PolicyModule, PolicyStatus, PolicyVersion, Reason, Step, Timestamp},
     register::Kind,
     store::{ActivatePolicy, IdSource, NewPolicyStep, NewPolicyVersion, UploadPolicy},
     trials::Report,
 };
 pub use forced::{Forced, RollBack};
+use gates::Findings;
 pub use history::HistoryPage;
 
 /// Earlier versions that a roll back may look through.
@@ -155,7 +156,7 @@ impl Directory {
         // Another `standard` is more than other settings.
         let keep = version.module == self.version.module && version.standard == self.version.standard;
         let step = if keep { Step::SettingsChanged } else { Step::Activated };
-        self.activate(NewPolicyVersion { note: activation.note, ..version }, step).await
+        self.activate(NewPolicyVersion { note: activation.note, ..version }, step, "policy.activate").await
     }
 
     /// What would be activated: settings that are left out stay, those of another module are its defaults.
@@ -191,10 +192,10 @@ impl Directory {
         let history: Vec<PolicyVersion> = history.into_iter().map(Sealed::open).collect();
         let earlier = earlier(&history, &self.version, to)?;
         let version = repeat(&earlier, PolicyVersionId(ids.next_id()), self.now);
-        self.activate(NewPolicyVersion { activated_by: self.subject.user(), ..version }, Step::RolledBack).await
+        self.activate(NewPolicyVersion { activated_by: self.subject.user(), ..version }, Step::RolledBack, "policy.rollback").await
     }
 
-    async fn activate(&self, version: NewPolicyVersion, step: Step) -> Result<PolicyVersionId, Error> {
+    async fn activate(&self, version: NewPolicyVersion, step: Step, action: &str) -> Result<PolicyVersionId, Error> {
         let id = version.id;
         let candidate = self.candidate(&version).await?;
         check_settings_size(&candidate)?;
@@ -211,9 +212,31 @@ impl Directory {
         // On the same view as the gate: what it let through are these.
         let tests = Some(self.kept_tests().await?.version);
         let change = ActivatePolicy { expected: self.version.id, version, step, tests };
-        let warrant = Warrant::new(Some(self.subject.workspace), Some(self.epoch), change);
-        self.gate.store.activate_policy(warrant).await?;
-        Ok(id)
+        let mut attempt = 1;
+        loop {
+            let epoch = self.still_allowed(&candidate, action).await?;
+            let warrant = Warrant::new(Some(self.subject.workspace), Some(epoch), change.clone());
+            match self.gate.store.activate_policy(warrant).await {
+                // Perhaps something unrelated has moved the workspace in between; whatever else is stale stays so.
+                Err(Error::Stale(_)) if attempt < limits::WRITE_ATTEMPTS => attempt += 1,
+                outcome => return outcome.map(|()| id),
+            }
+        }
+    }
+
+    /// Decides once more what depends on roles, grants and groups, on how they stand now; answers the epoch of that.
+    ///
+    /// Gates take their time, in which a busy workspace moves on: an activation that had to find it where the gates began might never come
+    /// to pass. The store itself refuses where another version is active by now, or the tests are others.
+    async fn still_allowed(&self, candidate: &PolicyVersion, action: &str) -> Result<Epoch, Error> {
+        let now = self.gate.open(self.subject.clone(), self.now).await?;
+        if now.version.id != self.version.id {
+            return Err(Error::Stale(format!("the active policy version, now {},", now.version.id)));
+        }
+        now.would_allow(action).await?;
+        let mut findings = Findings::new(PolicyGate::LockOut);
+        now.look_for_lock_out(candidate, &mut findings).await?;
+        if findings.is_empty() { Ok(now.epoch) } else { Err(Error::Stale("who could undo the activation".to_owned())) }
     }
 
     /// The version as it would stand.

@@ -36,6 +36,11 @@ impl Findings {
         }
     }
 
+    /// Whether nothing was found.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.reasons.is_empty()
+    }
+
     /// The gate that finds.
     pub(super) const fn gate(&self) -> PolicyGate {
         self.gate

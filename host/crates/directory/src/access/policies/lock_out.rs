@@ -24,7 +24,7 @@ impl Directory {
     pub(super) async fn look_for_lock_out(&self, candidate: &PolicyVersion, findings: &mut Findings) -> Result<(), Error> {
         let mut kept = Vec::new();
         for action in UNDO {
-            match self.require(action).await {
+            match self.would_allow(action).await {
                 Ok(()) => kept.push(action),
                 Err(Error::Forbidden { .. } | Error::Policy(_)) => {}
                 Err(error) => return Err(error),
@@ -65,7 +65,7 @@ impl Directory {
         let under = self.under(subject, candidate).await?;
         let mut lost = Vec::new();
         for action in actions {
-            match under.require(action).await {
+            match under.would_allow(action).await {
                 Ok(()) => {}
                 Err(Error::Forbidden { reason, .. }) => lost.push((*action, format!("the policy says: {reason}"))),
                 Err(Error::Policy(failure)) => lost.push((*action, of_policy(failure)?.to_string())),
