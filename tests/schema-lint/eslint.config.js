@@ -74,7 +74,11 @@ export default [
               "Attribute", // Known by its name.
               "BulkItem",
               "CustomAttribute",
+              "Decision", // A line of a log.
+              "DecisionPage",
               "EffectivePermission",
+              "ExplainedCall",
+              "Explanation",
               "GroupMovePreview",
               "GroupTree",
               "GroupTreeNode",
@@ -85,9 +89,19 @@ export default [
               "PolicyComparisonExample",
               "PolicyComparisonFailure",
               "PolicyComparisonField",
+              "PolicyFact",
+              "PolicyHistoryPage",
+              "PolicyReason",
+              "PolicyStep", // A line of a history.
+              "PolicyTestDifference",
+              "PolicyTestReport",
+              "PolicyTests", // One of a workspace.
               "RecycleBinPage",
               "UserCodeSettings",
               "UserError",
+              "VisibleTo",
+              "WhoCanEntry",
+              "WhoCanPage",
             ],
           },
         },
