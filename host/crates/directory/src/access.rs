@@ -25,7 +25,7 @@ mod watch;
 mod write;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64},
@@ -204,6 +204,7 @@ impl Gate {
             scopes: Scopes::default(),
             defects: AtomicU64::new(0),
             defect_counted: AtomicBool::new(false),
+            defective: Mutex::default(),
             workspace: OnceCell::new(),
             journal: Mutex::default(),
             recorded: version_is_active,
@@ -306,6 +307,8 @@ pub struct Directory {
     scopes: Scopes,
     defects: AtomicU64,
     defect_counted: AtomicBool,
+    /// Kinds whose exact scope has admitted a row that `check` denied.
+    defective: Mutex<HashSet<Kind>>,
     workspace: OnceCell<Option<Visible<Workspace>>>,
     /// What was decided about writes, until it is recorded.
     journal: Mutex<Vec<crate::decisions::DecisionRecord>>,
@@ -407,12 +410,24 @@ impl Directory {
             scopes: Scopes::default(),
             defects: AtomicU64::new(0),
             defect_counted: AtomicBool::new(false),
+            defective: Mutex::default(),
             workspace: OnceCell::new(),
             journal: Mutex::default(),
             recorded: false,
             watcher: None,
             witnesses: Mutex::default(),
         })
+    }
+
+    /// Records a row that an exact scope admits and `check` denies. From now on this request does not believe what the scope counts.
+    fn scope_defect(&self, kind: Kind) {
+        locked(&self.defective).insert(kind);
+        self.defect(kind, "an exact scope admits a row that `check` denies");
+    }
+
+    /// Whether there was such a row.
+    fn is_scope_defective(&self, kind: Kind) -> bool {
+        locked(&self.defective).contains(&kind)
     }
 
     /// Records a row that the policy answered inconsistently; it stays hidden.
