@@ -19,6 +19,7 @@
 //! 3. Make `bindings::Decide` an enum of the versions served, and let `module::compile` pick the newest one that the exports fit.
 //! 4. Add its hostile guests to the suite, and keep those of the old one.
 
+mod agree;
 mod answers;
 mod bindings;
 mod cache;
@@ -42,6 +43,7 @@ mod session;
 mod validate;
 mod wasi;
 mod worker;
+mod world;
 
 pub use disk::CodeFolder;
 pub use engine::{CompilerPlace, SandboxConfig};

@@ -8,12 +8,14 @@ use directory::{
 };
 
 use crate::{
-    facts::{Facts, Subject},
+    agree::agree,
+    facts::{Facts, Keys},
     guest::quoted,
     module::Reasons,
     sample::decided,
     session::GuestSession,
     validate::failed,
+    world::Subject,
 };
 
 /// Rows of an ordinary probe.
@@ -32,11 +34,13 @@ pub(crate) struct Probe {
 
 pub(crate) async fn probe(session: &impl Fn() -> GuestSession, manifest: &Manifest, settings: &str) -> Probe {
     let mut probe = Probe::default();
-    let facts = Facts { needs: &manifest.needs, settings };
+    let facts = Facts { needs: &manifest.needs, settings, keys: Keys::default() };
     for kind in Kind::ALL {
         let actions = decided(manifest, kind);
         let Some(first) = actions.first() else { continue };
-        if actions.contains(&kind.read()) {
+        let reads = actions.contains(&kind.read());
+        let before = probe.reasons.len();
+        if reads {
             probe.reasons.extend(scope(session, &facts, kind).await.err());
         }
         match check(session, &facts, kind, &actions).await {
@@ -45,6 +49,10 @@ pub(crate) async fn probe(session: &impl Fn() -> GuestSession, manifest: &Manife
                 Err(failure) => probe.reasons.push(failed(&format!("check of {first}"), &failure)),
                 Ok(fuel) => probe.fuel_per_row.push((kind.name().to_owned(), fuel)),
             },
+        }
+        // Whatever failed by itself agrees with nothing.
+        if reads && probe.reasons.len() == before {
+            probe.reasons.extend(agree(session, &facts, manifest, kind).await.err());
         }
     }
     probe
@@ -69,8 +77,8 @@ async fn check(session: &impl Fn() -> GuestSession, facts: &Facts<'_>, kind: Kin
         for subject in Subject::ALL {
             let mut session = session();
             let context = Arc::new(facts.context(action, subject));
-            let rows = || facts.rows_before(kind, action, FEW_ROWS);
-            let changes = [None, facts.change(kind, action, FEW_ROWS)];
+            let rows = || facts.rows_before(kind, action, subject, FEW_ROWS);
+            let changes = [None, facts.change(kind, action, subject, FEW_ROWS)];
             let asked = if changes.iter().all(Option::is_none) { 1 } else { 2 };
             for change in changes.into_iter().take(asked) {
                 let verdicts = session.check(Arc::clone(&context), rows(), change).await;
@@ -84,12 +92,13 @@ async fn check(session: &impl Fn() -> GuestSession, facts: &Facts<'_>, kind: Kin
 
 /// What one more row costs, once the guest is warm.
 async fn fuel_per_row(mut session: GuestSession, facts: &Facts<'_>, kind: Kind, action: &str) -> Result<u64, Failure> {
-    let context: Arc<Context> = Arc::new(facts.context(action, Subject::Manager));
+    let subject = Subject::Manager;
+    let context: Arc<Context> = Arc::new(facts.context(action, subject));
     let mut fuel = [0; 3];
     for (fuel, rows) in fuel.iter_mut().zip([FEW_ROWS, FEW_ROWS, MANY_ROWS]) {
         let before = session.cost().fuel;
-        let change = facts.change(kind, action, rows);
-        session.check(Arc::clone(&context), facts.rows_before(kind, action, rows), change).await?;
+        let change = facts.change(kind, action, subject, rows);
+        session.check(Arc::clone(&context), facts.rows_before(kind, action, subject, rows), change).await?;
         *fuel = session.cost().fuel - before;
     }
     let [_, few, many] = fuel;
