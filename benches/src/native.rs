@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use directory::contract::{self, Cost, Digest, Engine, Failure, Manifest, Module, Session, Validation};
+use directory::{
+    contract::{self, Cost, Digest, Engine, Failure, Manifest, Module, Session, Validation},
+    ids::WorkspaceId,
+};
 use policy_kit::{Ask, Policy as _};
 use standard::Standard;
 
@@ -41,7 +44,7 @@ impl Engine for Native {
         Ok(Standard::validate(settings).err().unwrap_or_default())
     }
 
-    fn session(&self, _: Digest) -> Result<Box<dyn Session>, Failure> {
+    fn session(&self, _: WorkspaceId, _: Digest) -> Result<Box<dyn Session>, Failure> {
         Ok(Box::new(NativeSession { cost: Cost::default() }))
     }
 }

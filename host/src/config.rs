@@ -113,6 +113,14 @@ pub struct Policy {
     pub memory_mib: u64,
     /// Milliseconds that a call waits for a sandbox.
     pub wait_ms: u64,
+    /// Guests that one workspace may have at once.
+    #[serde(deserialize_with = "positive")]
+    pub workspace_guests: usize,
+    /// Calls that one workspace may run at once; 0 for half of the threads, one at least.
+    pub workspace_calls: usize,
+    /// Units of fuel that one workspace may use in a second.
+    #[serde(deserialize_with = "positive")]
+    pub workspace_fuel: u64,
     /// The program that compiles modules; by default this one.
     pub compiler: Option<PathBuf>,
     /// Seconds of processor time that compiling one module may take.

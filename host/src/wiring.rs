@@ -133,7 +133,12 @@ impl Database {
 /// # Errors
 /// [`Error::Store`] says what the system refuses.
 pub fn gate(config: &Config, database: &Database, secret: Option<&Secret>) -> Result<Arc<Gate>, Error> {
-    let sandbox: Arc<dyn Engine> = Arc::new(sandbox(config, secret)?);
+    let share = policy::ShareLimits {
+        guests: config.policy.workspace_guests,
+        calls: config.policy.workspace_calls,
+        fuel_a_second: config.policy.workspace_fuel,
+    };
+    let sandbox: Arc<dyn Engine> = Arc::new(sandbox(config, secret, share)?);
     let trials = Arc::new(Runner::new(sandbox.clone()));
     // So that a caller is told, and an administrator can break the glass, before the request's own time is over.
     let patience = Duration::from_millis(config.limits.request_ms / 2);
@@ -141,21 +146,24 @@ pub fn gate(config: &Config, database: &Database, secret: Option<&Secret>) -> Re
     Ok(Arc::new(gate.with_watch(watch(config), Box::new(Ids::random(Clock::system()))).with_trials(trials)))
 }
 
-/// The sandbox of the gate by itself, for tools that look at modules on somebody's own machine. Keeps no code on disk.
+/// The sandbox of the gate by itself, for tools that look at modules on somebody's own machine. Keeps no code on disk, and has no
+/// workspaces that could take from each other.
 ///
 /// # Errors
 /// As [`gate`].
 pub fn engine(config: &Config) -> Result<Arc<dyn Engine>, Error> {
-    Ok(Arc::new(sandbox(config, None)?))
+    Ok(Arc::new(sandbox(config, None, policy::ShareLimits::UNBOUNDED)?))
 }
 
-fn sandbox(config: &Config, secret: Option<&Secret>) -> Result<policy::Sandbox, Error> {
+fn sandbox(config: &Config, secret: Option<&Secret>, share: policy::ShareLimits) -> Result<policy::Sandbox, Error> {
     let defaults = policy::SandboxConfig::default();
     let memory = usize::try_from(config.policy.memory_mib.saturating_mul(MIB)).unwrap_or(usize::MAX);
     let sandbox = policy::SandboxConfig {
         threads: if config.policy.threads == 0 { defaults.threads } else { config.policy.threads },
         memory_bytes: memory,
         wait_ms: config.policy.wait_ms,
+        share,
+        own: vec![STANDARD.digest],
         compiler: policy::CompilerPlace::Process(compiling(config, memory, defaults.module_bytes)),
         code: secret.filter(|_| config.policy.code_mib > 0).map(|secret| policy::CodeFolder {
             folder: config.data.join(CODE_FOLDER),

@@ -6,7 +6,7 @@ use directory::{
 };
 
 use super::{
-    facts::{MEMORY_BYTES, ask, load, sandbox},
+    facts::{MEMORY_BYTES, ask, load, sandbox, session},
     guest::{
         Guest,
         Part::{self, Check, Scope},
@@ -232,7 +232,7 @@ async fn an_unknown_withheld_field_is_refused_at_the_upload_and_left_to_the_call
     assert_eq!(reasons.len(), 2, "{reasons:#?}");
     assert!(reasons[0].starts_with("`check of user.read`: `withheld` names `salary`, which user does not have; it has `userName`"));
     let digest = load(&sandbox, make(true)).await.unwrap();
-    let mut session = sandbox.session(digest).unwrap();
+    let mut session = session(&sandbox, digest).unwrap();
     assert_eq!(super::facts::check(&mut *session, 1).await.unwrap().table, [salary]);
 }
 
@@ -281,7 +281,7 @@ async fn a_session_has_fuel_for_so_many_calls() {
     guest.check = format!("(local $left i32) {spend} {}", guest.check);
     let sandbox = sandbox();
     let digest = load(&sandbox, guest.component()).await.unwrap();
-    let mut session = sandbox.session(digest).unwrap();
+    let mut session = session(&sandbox, digest).unwrap();
     let mut answers = 0;
     let failure = loop {
         match super::facts::check(&mut *session, CHECK_ROWS as u32).await {

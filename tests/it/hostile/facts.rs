@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use directory::contract::{Column, Context, Digest, Engine, Failure, Module, RowFilter, Rows, Session, Verdicts};
-use policy::{Sandbox, SandboxConfig};
+use directory::{
+    contract::{Column, Context, Digest, Engine, Failure, Module, RowFilter, Rows, Session, Verdicts},
+    ids::WorkspaceId,
+};
+use policy::{Sandbox, SandboxConfig, ShareLimits};
 
 use super::guest::Part;
 
@@ -11,8 +14,22 @@ use super::guest::Part;
 pub(super) const MEMORY_BYTES: usize = 16 * 1024 * 1024;
 
 pub(crate) fn sandbox() -> Sandbox {
-    let config = SandboxConfig { instances: 4, memory_bytes: MEMORY_BYTES, wait_ms: 10_000, ..SandboxConfig::default() };
-    Sandbox::new(&config).unwrap()
+    Sandbox::new(&config()).unwrap()
+}
+
+/// The same as a configuration. What a workspace may take of it is bounded in the tests about it alone.
+pub(super) fn config() -> SandboxConfig {
+    let share = ShareLimits::UNBOUNDED;
+    SandboxConfig { instances: 4, memory_bytes: MEMORY_BYTES, wait_ms: 10_000, share, ..SandboxConfig::default() }
+}
+
+/// A session on behalf of some workspace.
+pub(super) fn session(sandbox: &Sandbox, digest: Digest) -> Result<Box<dyn Session>, Failure> {
+    sandbox.session(workspace(1), digest)
+}
+
+pub(super) fn workspace(number: u32) -> WorkspaceId {
+    format!("wsp_{number:032x}").parse().unwrap()
 }
 
 /// Three groups and a user in the first; `settings` arm the guests that wait for them.
@@ -38,7 +55,7 @@ pub(super) async fn load(sandbox: &Sandbox, bytes: Vec<u8>) -> Result<Digest, Fa
 
 /// What one call in a session of its own comes to.
 pub(super) async fn ask(sandbox: &Sandbox, digest: Digest, part: Part, len: u32) -> Result<(), Failure> {
-    let mut session = sandbox.session(digest)?;
+    let mut session = session(sandbox, digest)?;
     match part {
         Part::Scope => scope(&mut *session).await.map(drop),
         Part::Check => check(&mut *session, len).await.map(drop),

@@ -7,7 +7,7 @@ use directory::{
 use policy::{Sandbox, SandboxConfig};
 
 use super::{
-    facts::{ask, check, context, load, rows, sandbox, scope},
+    facts::{ask, check, context, load, rows, sandbox, scope, session},
     guest::{Guest, Part, manifest},
 };
 
@@ -21,7 +21,7 @@ async fn a_guest_that_behaves_is_let_in_and_answers() {
     assert_eq!(validation.fuel_per_row.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>(), ["user", "group"]);
     assert_eq!(sandbox.loaded(validation.digest).as_deref(), Some(&manifest()), "what was validated is loaded");
 
-    let mut session = sandbox.session(validation.digest).unwrap();
+    let mut session = session(&sandbox, validation.digest).unwrap();
     assert_eq!(session.cost(), Cost::default(), "nothing runs before the first call");
     assert_eq!(scope(&mut *session).await.unwrap().any_of, [vec![]]);
     let verdicts = check(&mut *session, 3).await.unwrap();
@@ -43,7 +43,7 @@ async fn the_same_call_costs_the_same_fuel() {
     let digest = load(&sandbox, Guest::new().component()).await.unwrap();
     let mut costs = Vec::new();
     for _ in 0..2 {
-        let mut session = sandbox.session(digest).unwrap();
+        let mut session = session(&sandbox, digest).unwrap();
         check(&mut *session, 100).await.unwrap();
         costs.push(session.cost());
     }
@@ -70,7 +70,7 @@ async fn every_session_starts_from_nothing() {
         for _ in 0..10 {
             ask(&sandbox, digest, Part::Check, 1).await.unwrap();
         }
-        let mut session = sandbox.session(digest).unwrap();
+        let mut session = session(&sandbox, digest).unwrap();
         check(&mut *session, 1).await.unwrap();
         assert!(matches!(check(&mut *session, 1).await, Err(Failure::Trap(_))), "one session is one guest: {find}");
     }
@@ -91,7 +91,7 @@ async fn standard_is_served_after_every_kind_of_failure() {
     let standard = include_bytes!("../../../policy-wasm/dist/standard.wasm");
     let validation = sandbox.validate(standard, "").await;
     assert_eq!(validation.reasons, Vec::<String>::new());
-    let mut session = sandbox.session(validation.digest).unwrap();
+    let mut session = session(&sandbox, validation.digest).unwrap();
     let context = || context("");
     session.scope(context(), "user").await.unwrap();
     assert_eq!(session.check(context(), rows(50), None).await.unwrap().rows.len(), 50);
@@ -101,7 +101,7 @@ async fn standard_is_served_after_every_kind_of_failure() {
 async fn a_failed_session_stays_failed() {
     let sandbox = sandbox();
     let digest = load(&sandbox, Guest::new().armed(Part::Check, "(unreachable)").component()).await.unwrap();
-    let mut session = sandbox.session(digest).unwrap();
+    let mut session = session(&sandbox, digest).unwrap();
     let failure = check(&mut *session, 1).await.unwrap_err();
     assert_eq!(scope(&mut *session).await.unwrap_err(), failure, "though `scope` would have answered");
     assert_eq!(session.cost().calls, 1);
@@ -134,7 +134,7 @@ async fn an_answer_may_be_as_large_as_its_limits_together() {
 async fn who_waits_too_long_for_a_place_is_told_so() {
     let sandbox = Sandbox::new(&SandboxConfig { instances: 1, wait_ms: 20, ..SandboxConfig::default() }).unwrap();
     let digest = load(&sandbox, Guest::new().component()).await.unwrap();
-    let mut first = sandbox.session(digest).unwrap();
+    let mut first = session(&sandbox, digest).unwrap();
     check(&mut *first, 1).await.unwrap();
     assert_eq!(ask(&sandbox, digest, Part::Check, 1).await, Err(Failure::Busy(20)));
     drop(first);

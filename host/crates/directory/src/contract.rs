@@ -6,6 +6,8 @@
 
 use async_trait::async_trait;
 
+use crate::ids::WorkspaceId;
+
 /// "Unassigned" in a [`Column`], and "the whole workspace" in [`Held::within`].
 pub const UNASSIGNED: u32 = u32::MAX;
 /// "Unassigned" in a [`NumberColumn`].
@@ -234,13 +236,16 @@ pub enum Failure {
     /// Too many calls wait for a sandbox.
     #[error("no sandbox became free within {0} ms")]
     Busy(u64),
+    /// The workspace's other calls take all that one workspace may take at once, or in a second. Says nothing about the policy.
+    #[error("the workspace's policy runs up against its share of the sandbox, {0}; send fewer requests at once, or make the rules cheaper")]
+    Share(String),
 }
 
 impl Failure {
-    /// Whether the server is to blame for it, and not the policy.
+    /// Whether the server is to blame for it, or who else asks, and not the policy.
     #[must_use]
     pub const fn is_of_server(&self) -> bool {
-        matches!(self, Self::Unready(_) | Self::Busy(_))
+        matches!(self, Self::Unready(_) | Self::Busy(_) | Self::Share(_))
     }
 
     /// Its name in metrics and in the history of policies.
@@ -253,6 +258,7 @@ impl Failure {
             Self::Unloadable(_) => "unloadable",
             Self::Unready(_) => "unready",
             Self::Busy(_) => "busy",
+            Self::Share(_) => "share",
         }
     }
 }
@@ -310,11 +316,12 @@ pub trait Engine: Send + Sync {
     /// Asks a loaded module whether it accepts `settings`; the inner list is every error at once.
     async fn validate_settings(&self, digest: Digest, settings: &str) -> Result<Vec<String>, Failure>;
 
-    /// A fresh sandbox for one request and one module. Nothing is instantiated before the first call.
+    /// A fresh sandbox for one request and one module, within the share of the workspace that asks. Nothing is instantiated before the
+    /// first call.
     ///
     /// # Errors
     /// [`Failure::Unready`] if the module is not loaded.
-    fn session(&self, digest: Digest) -> Result<Box<dyn Session>, Failure>;
+    fn session(&self, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure>;
 }
 
 /// What [`Engine::validate`] found.

@@ -56,8 +56,23 @@ pub fn words(text: &str) -> Vec<String> {
 pub fn shortened(text: &str, bytes: usize) -> String {
     let end = text.floor_char_boundary(bytes);
     let (start, rest) = text.split_at_checked(end).unwrap_or((text, ""));
-    let line = start.chars().map(|character| if character.is_control() { ' ' } else { character });
-    line.chain((!rest.is_empty()).then_some('…')).collect()
+    start.chars().map(visible).chain((!rest.is_empty()).then_some('…')).collect()
+}
+
+/// What others wrote for people to read, without what would move a terminal's cursor, turn the direction of what follows, or not be seen.
+#[must_use]
+pub fn readable(text: String) -> String {
+    if text.chars().all(|character| visible(character) == character) { text } else { text.chars().map(visible).collect() }
+}
+
+fn visible(character: char) -> char {
+    if character.is_control() {
+        ' '
+    } else if is_unseen(character) {
+        char::REPLACEMENT_CHARACTER
+    } else {
+        character
+    }
 }
 
 /// The smallest text greater than every text that starts with `prefix`, by code points; `None` if there is none.
@@ -83,6 +98,15 @@ mod tests {
     fn folds_case_width_and_composition() {
         for (text, folded) in [("Straße", "strasse"), ("ＡＢＣ", "abc"), ("e\u{301}", "é"), (" X ", "x"), ("İ", "i̇")] {
             assert_eq!(fold(text), folded, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_people_read_hides_nothing() {
+        for (text, shown) in [("plain – ünd", "plain – ünd"), ("a\n\u{1b}[2J", "a  [2J"), ("\u{202e}b\u{200b}", "\u{fffd}b\u{fffd}")]
+        {
+            assert_eq!(readable(text.to_owned()), shown);
+            assert_eq!(shortened(text, 100), shown);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Between the contract in plain Rust and the runtime's types. Vectors of integers are moved, never copied.
 
-use directory::contract as plain;
+use directory::{contract as plain, text::readable};
 
 use crate::bindings::types as wire;
 
@@ -32,7 +32,7 @@ pub(crate) fn verdicts(verdicts: wire::Verdicts) -> plain::Verdicts {
 pub(crate) fn row_filter(filter: wire::RowFilter) -> plain::RowFilter {
     let wire::RowFilter { any_of, exact, searchable, reason, notes } = filter;
     let any_of = any_of.into_iter().map(|clause| all(clause, term)).collect();
-    plain::RowFilter { any_of, exact, searchable, reason, notes: all(notes, note) }
+    plain::RowFilter { any_of, exact, searchable, reason: readable(reason), notes: all(notes, note) }
 }
 
 pub(crate) fn manifest(manifest: wire::Manifest) -> plain::Manifest {
@@ -67,13 +67,14 @@ fn fact(fact: plain::Fact) -> wire::Fact {
     wire::Fact { name: fact.name, value: fact.value }
 }
 
+/// What people read of an answer is made readable here, before anybody repeats it.
 fn note(fact: wire::Fact) -> plain::Fact {
-    plain::Fact { name: fact.name, value: fact.value }
+    plain::Fact { name: readable(fact.name), value: readable(fact.value) }
 }
 
 fn verdict(verdict: wire::Verdict) -> plain::Verdict {
     let wire::Verdict { allow, withheld, reason, notes } = verdict;
-    plain::Verdict { allow, withheld, reason, notes: all(notes, note) }
+    plain::Verdict { allow, withheld, reason: readable(reason), notes: all(notes, note) }
 }
 
 fn term(term: wire::Term) -> plain::Term {

@@ -4,12 +4,20 @@ use std::thread;
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, Strategy, WasmFeatures};
 
-use crate::{disk::CodeFolder, fuel::FuelBudget, limits, process::Compiling};
+use directory::contract::Digest;
+
+use crate::{
+    disk::CodeFolder,
+    fuel::FuelBudget,
+    limits,
+    process::Compiling,
+    share::{ShareLimits, Stopwatch},
+};
 
 /// What a sandbox may use. Every default is in [`crate::limits`].
 #[derive(Clone, Debug)]
 pub struct SandboxConfig {
-    /// Threads that run guests.
+    /// Threads that run guests; as many again stand back for them, and run what takes much.
     pub threads: usize,
     /// Guests that may exist at once.
     pub instances: u32,
@@ -21,8 +29,14 @@ pub struct SandboxConfig {
     pub modules: usize,
     /// The work that a call may do.
     pub fuel: FuelBudget,
-    /// Milliseconds that a call waits for a place in the pool.
+    /// Milliseconds that a call waits for a place in the pool, and for each part of its workspace's share.
     pub wait_ms: u64,
+    /// What one workspace may take.
+    pub share: ShareLimits,
+    /// Tells how fast a share comes in again.
+    pub stopwatch: Stopwatch,
+    /// The server's own modules, which no share bounds.
+    pub own: Vec<Digest>,
     /// Milliseconds after which nobody waits any longer for a module to be compiled.
     pub compile_ms: u64,
     /// Where modules are compiled.
@@ -50,6 +64,9 @@ impl Default for SandboxConfig {
             modules: limits::MODULES,
             fuel: FuelBudget::default(),
             wait_ms: limits::WAIT_MS,
+            share: ShareLimits::default(),
+            stopwatch: Stopwatch::default(),
+            own: Vec::new(),
             compile_ms: limits::COMPILE_MS,
             compiler: CompilerPlace::Here,
             code: None,

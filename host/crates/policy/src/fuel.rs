@@ -17,6 +17,8 @@ pub struct FuelBudget {
     pub call_max: u64,
     /// What all calls of one session get together.
     pub session: u64,
+    /// What all calls get together which an upload is tried with.
+    pub upload: u64,
 }
 
 impl Default for FuelBudget {
@@ -27,6 +29,7 @@ impl Default for FuelBudget {
             context_kib: limits::CONTEXT_KIB_FUEL,
             call_max: limits::CALL_FUEL_MAX,
             session: limits::SESSION_FUEL,
+            upload: limits::UPLOAD_FUEL,
         }
     }
 }

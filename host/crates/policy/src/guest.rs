@@ -18,7 +18,13 @@ pub(crate) struct Guest {
     /// The instance, from the first call on.
     policy: Option<Policy>,
     // After the store, so that the place is free before somebody else is let in.
-    _place: OwnedSemaphorePermit,
+    _places: Places,
+}
+
+/// A guest's place in the pool, and among those of its workspace. They are free when they are dropped.
+pub(crate) struct Places {
+    pub(crate) _pool: OwnedSemaphorePermit,
+    pub(crate) _share: Option<OwnedSemaphorePermit>,
 }
 
 /// What one call may use.
@@ -32,10 +38,10 @@ pub(crate) struct Allowance {
 
 impl Guest {
     /// A guest that is instantiated by its first call, on that call's fuel.
-    pub(crate) fn new(module: PolicyPre<Limiter>, memory_bytes: usize, place: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(module: PolicyPre<Limiter>, memory_bytes: usize, places: Places) -> Self {
         let mut store = Store::new(module.engine(), Limiter { memory_bytes, wasi: Wasi::default() });
         store.limiter(|limiter| limiter);
-        Self { store, module, policy: None, _place: place }
+        Self { store, module, policy: None, _places: places }
     }
 
     /// Runs one call of the contract's interface. After a failure the guest is fit for nothing but dropping.

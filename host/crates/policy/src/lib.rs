@@ -10,6 +10,7 @@
 //! - Decide. A failure is handed up as a failure, and never becomes an answer.
 //! - Lend a guest anything: no clock that runs, no randomness, no files, no network, no memory of an earlier request.
 //! - Run a call without fuel, a memory limit and a limit on its answer, or on an async worker.
+//! - Let one workspace take what its neighbours need: their requests find threads, places and processor time whatever it does.
 //! - Load compiled code that came from outside. Only bytes of WebAssembly come in; machine code is loaded from the compiler's own process,
 //!   or from a file that carries a MAC of this server.
 //!
@@ -40,6 +41,7 @@ mod process;
 mod sample;
 mod sandbox;
 mod session;
+mod share;
 mod validate;
 mod wasi;
 mod worker;
@@ -52,3 +54,4 @@ pub use outline::is_core_module;
 pub use process::{Compiling, CompilingBounds, compile_module};
 pub use sample::{Sample, samples};
 pub use sandbox::{Error, Sandbox};
+pub use share::{ShareLimits, Stopwatch};

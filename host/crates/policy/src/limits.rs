@@ -41,7 +41,21 @@ pub const SESSION_FUEL: u64 = 6_000_000_000;
 /// Fuel that growing a memory or a table costs: each is a call into the kernel.
 pub const GROW_FUEL: u8 = 255;
 
-/// Milliseconds that a call waits for a place in the pool.
+/// Fuel that all calls get together which an upload is tried with.
+pub const UPLOAD_FUEL: u64 = 20_000_000_000;
+
+/// Guests that one workspace may have at once.
+pub const SHARE_GUESTS: usize = 25;
+/// Fuel that one workspace may use in a second, in the long run: some half of a core.
+pub const SHARE_FUEL_A_SECOND: u64 = 1_000_000_000;
+/// Workspaces whose shares are kept, beside those that are at work or owe fuel.
+pub const SHARES: usize = 10_000;
+/// Threads for what is no part of a request: one upload is tried at a time, and modules describe themselves beside it.
+pub const ASIDE_THREADS: usize = 2;
+/// How much the threads of low priority stand back: the kernel gives a thread of the others ten times as much.
+pub const LOW_PRIORITY: i32 = 10;
+
+/// Milliseconds that a call waits for a place in the pool, and for each part of its workspace's share.
 pub const WAIT_MS: u64 = 2_000;
 /// Milliseconds after which nobody waits any longer for a module to be compiled.
 pub const COMPILE_MS: u64 = 120_000;

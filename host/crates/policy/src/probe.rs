@@ -54,6 +54,11 @@ pub(crate) async fn probe(session: &impl Fn() -> GuestSession, manifest: &Manife
         if reads && probe.reasons.len() == before {
             probe.reasons.extend(agree(session, &facts, manifest, kind).await.err());
         }
+        if session().is_spent() {
+            let spent = "all the fuel of an upload was used up before the module was tried to the end; make `check` and `scope` cheaper";
+            probe.reasons.push(spent.to_owned());
+            break;
+        }
     }
     probe
 }

@@ -18,6 +18,7 @@ use crate::{
     engine::{SandboxConfig, compiling_engine},
     limits,
     module::{self, Reasons},
+    worker::stand_back,
 };
 
 /// How the process says that the module is at fault, and not the compiler.
@@ -195,6 +196,8 @@ fn answer(bounds: CompilingBounds) -> io::Result<ExitCode> {
 fn confine(bounds: CompilingBounds) -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let most = |value| Rlimit { current: Some(value), maximum: Some(value) };
+    // Nobody's request is as urgent as those that need no module compiled.
+    stand_back();
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     // The kernel warns at the first number and kills at the second: told apart, one is known from any other death.

@@ -8,9 +8,13 @@ use directory::{
 };
 
 use crate::{
-    facts::{Facts, Subject},
+    facts::{Facts, Keys},
     fuel::{FuelBudget, context_bytes},
+    world::Subject,
 };
+
+/// On whose behalf the calls are.
+const SUBJECT: Subject = Subject::Manager;
 
 /// The calls about one kind, on behalf of somebody in groups, with grants, who manages.
 pub struct Sample<'a> {
@@ -28,8 +32,8 @@ pub struct Sample<'a> {
 pub fn samples<'a>(manifest: &'a Manifest, settings: &'a str) -> Vec<Sample<'a>> {
     let sample = |kind| {
         let action = decided(manifest, kind).into_iter().next()?;
-        let facts = Facts { needs: &manifest.needs, settings };
-        Some(Sample { kind, context: Arc::new(facts.context(&action, Subject::Manager)), action, facts })
+        let facts = Facts { needs: &manifest.needs, settings, keys: Keys::default() };
+        Some(Sample { kind, context: Arc::new(facts.context(&action, SUBJECT)), action, facts })
     };
     Kind::ALL.into_iter().filter_map(sample).collect()
 }
@@ -44,7 +48,8 @@ impl Sample<'_> {
     /// So many rows for one call of `check`, with what the action would change of them.
     #[must_use]
     pub fn rows(&self, len: u32) -> (Rows, Option<Change>) {
-        (self.facts.rows_before(self.kind, &self.action, len), self.facts.change(self.kind, &self.action, len))
+        let before = self.facts.rows_before(self.kind, &self.action, SUBJECT, len);
+        (before, self.facts.change(self.kind, &self.action, SUBJECT, len))
     }
 
     /// The fuel that a call about so many rows may take.

@@ -2,30 +2,38 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+    time::Duration,
 };
 
 use async_trait::async_trait;
-use directory::contract::{Digest, Failure, Manifest, Module, Session, Validation};
+use directory::{
+    contract::{Digest, Failure, Manifest, Module, Session, Validation},
+    ids::WorkspaceId,
+};
 use tokio::sync::Semaphore;
 
 use crate::{
     bindings::PolicyPre,
     cache::{Cache, Loaded},
-    compiler::Compiler,
+    compiler::{Compiler, Turn},
     disk::Disk,
     engine::{SandboxConfig, engine},
     guest::Limiter,
     limits,
     module::{Reasons, digest},
-    session::{GuestSession, Runtime},
+    session::{Account, GuestSession, Runtime},
+    share::{ShareLimits, Shares},
     validate,
-    worker::{Lost, Workers},
+    worker::{Lane, Lanes, Lost},
 };
 
 /// Runs policies. One a process.
 pub struct Sandbox {
     runtime: Arc<Runtime>,
+    shares: Shares,
+    /// The server's own modules.
+    own: Vec<Digest>,
     cache: Mutex<Cache>,
     /// Compiles what is new.
     uploads: Compiler,
@@ -60,10 +68,16 @@ impl Sandbox {
             memory_bytes: config.memory_bytes,
             wait_ms: config.wait_ms,
             places: Arc::new(Semaphore::new(config.instances as usize)),
-            workers: Workers::start("policy-guest", config.threads, limits::GUEST_THREAD_STACK_BYTES)?,
+            lanes: Lanes::start(config.threads)?,
+        };
+        let share = match config.share {
+            ShareLimits { calls: 0, .. } => ShareLimits { calls: (config.threads / 2).max(1), ..config.share },
+            share => share,
         };
         Ok(Self {
             runtime: Arc::new(runtime),
+            shares: Shares::new(share, config.stopwatch.clone(), Duration::from_millis(config.wait_ms)),
+            own: config.own.clone(),
             cache: Mutex::new(Cache::new(config.modules)),
             uploads: Compiler::start("policy-upload", &engine, config, disk.clone(), limits::UPLOAD_QUEUE)?,
             loads: Compiler::start("policy-load", &engine, config, disk, limits::LOAD_QUEUE)?,
@@ -83,16 +97,25 @@ impl Sandbox {
     /// SHA-256 of an upload, reckoned off the async threads and not behind a compilation.
     pub(crate) async fn digest(&self, bytes: &Arc<[u8]>) -> Result<Digest, Lost> {
         let bytes = Arc::clone(bytes);
-        self.runtime.workers.run(move || digest(&bytes)).await
+        self.runtime.lanes.of(Lane::Aside).run(move || digest(&bytes)).await
     }
 
-    /// Compiles an upload, when its turn comes, unless it is loaded.
-    pub(crate) async fn compile(&self, digest: Digest, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Reasons> {
+    /// Waits until an upload's turn has come: one after the other is compiled and tried.
+    pub(crate) async fn upload(&self) -> Result<Turn<'_>, Reasons> {
+        self.uploads.turn().await.map_err(|crowded| vec![crowded])
+    }
+
+    /// What all sessions together may use that an upload is tried with.
+    pub(crate) fn upload_account(&self) -> Account {
+        Account::Upload(Arc::new(AtomicU64::new(self.runtime.fuel.upload)))
+    }
+
+    /// Compiles an upload whose turn it is, unless it is loaded.
+    pub(crate) async fn compile(&self, turn: &Turn<'_>, digest: Digest, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Reasons> {
         if let Ok(known) = self.cached(digest) {
             return Ok(known.module);
         }
-        let turn = self.uploads.turn().await.map_err(|crowded| vec![crowded])?;
-        self.uploads.compile(&turn, digest, bytes).await
+        self.uploads.compile(turn, digest, bytes).await
     }
 
     /// Loads a module that was let in earlier, when its turn in that lane comes.
@@ -111,7 +134,7 @@ impl Sandbox {
         }
         let compiled = lane.compile(&turn, module.digest, Arc::clone(&module.bytes)).await;
         let compiled = compiled.map_err(|reasons| Failure::Unloadable(reasons.join("; ")))?;
-        let manifest = Arc::new(GuestSession::new(self.runtime(), compiled.clone()).describe().await?);
+        let manifest = Arc::new(GuestSession::new(self.runtime(), Account::Once, compiled.clone()).describe().await?);
         self.keep(module.digest, compiled, Arc::clone(&manifest));
         Ok(manifest)
     }
@@ -145,11 +168,12 @@ impl directory::contract::Engine for Sandbox {
 
     async fn validate_settings(&self, digest: Digest, settings: &str) -> Result<Vec<String>, Failure> {
         let loaded = self.cached(digest)?;
-        GuestSession::new(self.runtime(), loaded.module).validate_settings(settings).await
+        GuestSession::new(self.runtime(), Account::Once, loaded.module).validate_settings(settings).await
     }
 
-    fn session(&self, digest: Digest) -> Result<Box<dyn Session>, Failure> {
+    fn session(&self, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
         let loaded = self.cached(digest)?;
-        Ok(Box::new(GuestSession::new(self.runtime(), loaded.module)))
+        let account = if self.own.contains(&digest) { Account::Server } else { Account::Workspace(self.shares.of(workspace)) };
+        Ok(Box::new(GuestSession::new(self.runtime(), account, loaded.module)))
     }
 }

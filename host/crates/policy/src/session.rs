@@ -1,12 +1,20 @@
 //! The calls of one request into one module.
 
-use std::{mem, sync::Arc, time::Duration};
+use std::{
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use directory::{
     contract::{Change, Context, Cost, Failure, Manifest, RowFilter, Rows, Session, Verdicts},
     limits::CHECK_ROWS,
     register::Kind,
+    text::readable,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -18,9 +26,10 @@ use crate::{
     bindings::PolicyPre,
     convert,
     fuel::{FuelBudget, context_bytes},
-    guest::{Allowance, Guest, Limiter, shortened},
+    guest::{Allowance, Guest, Limiter, Places, shortened},
     limits,
-    worker::Workers,
+    share::{Share, Turn},
+    worker::{Lane, Lanes},
 };
 
 /// Where guests run: what all sessions of a sandbox share.
@@ -30,12 +39,67 @@ pub(crate) struct Runtime {
     pub(crate) wait_ms: u64,
     /// The places of the pool. INVARIANT: a guest lives no longer than its permit.
     pub(crate) places: Arc<Semaphore>,
-    pub(crate) workers: Workers,
+    pub(crate) lanes: Lanes,
+}
+
+/// On whose account a session runs.
+#[derive(Clone)]
+pub(crate) enum Account {
+    /// The server's: its own modules.
+    Server,
+    /// A workspace's.
+    Workspace(Arc<Share>),
+    /// An upload's, which has so much fuel left for all its sessions; nobody waits for it as part of a request.
+    Upload(Arc<AtomicU64>),
+    /// Nobody's: a single call, to describe a module or to look at settings.
+    Once,
+}
+
+/// Leave to run one call, and where.
+struct Leave {
+    lane: Lane,
+    account: Account,
+    turn: Option<Turn>,
+}
+
+impl Account {
+    async fn leave(&self) -> Result<Leave, Failure> {
+        let turn = match self {
+            Self::Workspace(share) => Some(share.turn().await?),
+            Self::Server | Self::Upload(_) | Self::Once => None,
+        };
+        let lane = match (self, &turn) {
+            (_, Some(turn)) => turn.lane(),
+            (Self::Upload(_) | Self::Once, None) => Lane::Aside,
+            (Self::Server | Self::Workspace(_), None) => Lane::First,
+        };
+        Ok(Leave { lane, account: self.clone(), turn })
+    }
+
+    /// What there is for the next call, whatever the call's own bounds.
+    fn left(&self) -> u64 {
+        if let Self::Upload(left) = self { left.load(Ordering::Relaxed) } else { u64::MAX }
+    }
+}
+
+impl Leave {
+    /// The call is over, and has used so much.
+    fn spend(self, fuel: u64) {
+        metrics::counter!("policy_fuel_total", "lane" => self.lane.name()).increment(fuel);
+        if let Account::Upload(left) = &self.account {
+            // One upload's calls come one after the other.
+            left.store(left.load(Ordering::Relaxed).saturating_sub(fuel), Ordering::Relaxed);
+        }
+        if let Some(turn) = self.turn {
+            turn.spend(fuel);
+        }
+    }
 }
 
 /// A session is fresh until its first call, and of no use after its first failure.
 pub(crate) struct GuestSession {
     runtime: Arc<Runtime>,
+    account: Account,
     module: PolicyPre<Limiter>,
     state: State,
     cost: Cost,
@@ -63,8 +127,13 @@ struct Ran<Answer> {
 }
 
 impl GuestSession {
-    pub(crate) fn new(runtime: Arc<Runtime>, module: PolicyPre<Limiter>) -> Self {
-        Self { runtime, module, state: State::Fresh, cost: Cost::default() }
+    pub(crate) fn new(runtime: Arc<Runtime>, account: Account, module: PolicyPre<Limiter>) -> Self {
+        Self { runtime, account, module, state: State::Fresh, cost: Cost::default() }
+    }
+
+    /// Whether its account has nothing left, for this session or any other.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.account.left() == 0
     }
 
     /// Asks the module what it is.
@@ -84,8 +153,9 @@ impl GuestSession {
         let size = Size { rows: 0, context_bytes: settings.len() };
         self.call("validate-settings", size, move |guest, allowance| {
             let answer = guest.call(allowance, |policy, store| policy.call_validate_settings(store, &settings))?;
-            let Err(mut errors) = answer else { return Ok(Vec::new()) };
+            let Err(errors) = answer else { return Ok(Vec::new()) };
             answers::settings_errors(&errors).map_err(Failure::Malformed)?;
+            let mut errors: Vec<String> = errors.into_iter().map(readable).collect();
             if errors.is_empty() {
                 errors.push("the policy refuses the settings without saying why".to_owned());
             }
@@ -133,20 +203,28 @@ impl GuestSession {
         call: impl FnOnce(&mut Guest, Allowance) -> Result<Answer, Failure> + Send + 'static,
     ) -> Result<(Box<Guest>, Answer), Failure> {
         let allowance = self.allowance(size)?;
+        // First what is the workspace's own affair, so that nobody waits in a place that others want.
+        let share = match (&guest, &self.account) {
+            (None, Account::Workspace(share)) => Some(share.guest().await?),
+            _ => None,
+        };
+        let leave = self.account.leave().await?;
         let mut guest = match guest {
             Some(guest) => guest,
             None => {
-                let place = self.runtime.place().await?;
-                Box::new(Guest::new(self.module.clone(), self.runtime.memory_bytes, place))
+                let places = Places { _pool: self.runtime.place().await?, _share: share };
+                Box::new(Guest::new(self.module.clone(), self.runtime.memory_bytes, places))
             }
         };
+        let lane = leave.lane;
         let job = move || {
             let outcome = call(&mut guest, allowance);
             let fuel = allowance.fuel.saturating_sub(guest.fuel_left());
+            leave.spend(fuel);
             let output = guest.output();
             Ran { outcome: outcome.map(|answer| (guest, answer)), fuel, output }
         };
-        let ran = self.runtime.workers.run(job).await;
+        let ran = self.runtime.lanes.of(lane).run(job).await;
         let ran = ran.map_err(|_| Failure::Unready("the sandbox failed while it ran the policy".to_owned()))?;
         self.cost.calls += 1;
         self.cost.fuel = self.cost.fuel.saturating_add(ran.fuel);
@@ -163,7 +241,11 @@ impl GuestSession {
         if left == 0 {
             return Err(Failure::Fuel(budget.session));
         }
-        let fuel = budget.of_call(size.rows, size.context_bytes).min(left);
+        let account = self.account.left();
+        if account == 0 {
+            return Err(Failure::Fuel(budget.upload));
+        }
+        let fuel = budget.of_call(size.rows, size.context_bytes).min(left).min(account);
         Ok(Allowance { fuel, answer_bytes: limits::ANSWER_BYTES + limits::ANSWER_ROW_BYTES * size.rows })
     }
 }
@@ -217,7 +299,7 @@ impl Drop for GuestSession {
     /// Unmapping a guest's memory is work for the sandbox's threads.
     fn drop(&mut self) {
         if let State::Ready(guest) = mem::replace(&mut self.state, State::Fresh) {
-            self.runtime.workers.send(move || drop(guest));
+            self.runtime.lanes.of(Lane::First).send(move || drop(guest));
         }
     }
 }

@@ -6,6 +6,7 @@ use directory::{
     contract::{Failure, Manifest, Validation},
     limits::SETTINGS_BYTES,
     register::{self, CONTEXT_NEEDS, Kind},
+    text::is_unseen,
 };
 
 use crate::{
@@ -21,14 +22,21 @@ pub(crate) async fn validate(sandbox: &Sandbox, bytes: &[u8], settings: &str) ->
     let upload = Arc::from(bytes);
     let digest = sandbox.digest(&upload).await.unwrap_or_else(|Lost| module::digest(bytes));
     let mut validation = Validation { digest, manifest: None, reasons: Vec::new(), fuel_per_row: Vec::new() };
-    let module = match sandbox.compile(digest, upload).await {
-        Ok(module) => module,
+    let compiled = async {
+        let turn = sandbox.upload().await?;
+        let module = sandbox.compile(&turn, digest, upload).await?;
+        Ok::<_, Reasons>((turn, module))
+    };
+    // The turn is kept while the module is tried, so that uploads take one thread, whatever their number.
+    let (_turn, module) = match compiled.await {
+        Ok(compiled) => compiled,
         Err(reasons) => {
             validation.reasons = reasons;
             return validation;
         }
     };
-    let session = || GuestSession::new(sandbox.runtime(), module.clone());
+    let account = sandbox.upload_account();
+    let session = || GuestSession::new(sandbox.runtime(), account.clone(), module.clone());
     let described = session().describe().await;
     match &described {
         Ok(manifest) => validation.reasons.extend(manifest_reasons(manifest)),
@@ -51,7 +59,7 @@ pub(crate) fn failed(call: &str, failure: &Failure) -> String {
     let remedy = match failure {
         Failure::Trap(_) => "; run it with the same facts in a unit test",
         Failure::Malformed(_) => "; see the limits and names in the contract's guide",
-        Failure::Unloadable(_) | Failure::Unready(_) | Failure::Busy(_) => "; try again",
+        Failure::Unloadable(_) | Failure::Unready(_) | Failure::Busy(_) | Failure::Share(_) => "; try again",
         Failure::Fuel(_) => "",
     };
     format!("`{call}`: {failure}{remedy}")
@@ -75,6 +83,9 @@ fn manifest_reasons(manifest: &Manifest) -> Reasons {
         }
         if text.chars().any(char::is_control) {
             reasons.push(format!("the manifest's `{what}` has a control character, such as a line break; write it in one line"));
+        }
+        if let Some(unseen) = text.chars().find(|character| is_unseen(*character)) {
+            reasons.push(format!("the manifest's `{what}` has the character U+{:04X}, which nobody sees; leave it out", u32::from(unseen)));
         }
     }
     if manifest.decides.is_empty() {
@@ -163,6 +174,7 @@ mod tests {
         }
         check(|it| it.name = " ".into(), "the manifest's `name` is empty", "people");
         check(|it| it.summary.push('\u{1b}'), "the manifest's `summary` has a control character", "one line");
+        check(|it| it.name.push('\u{202e}'), "the manifest's `name` has the character U+202E", "leave it out");
         check(|it| it.decides.clear(), "the manifest's `decides` is empty", "`user.*`");
         check(|it| it.decides.push("user.fly".into()), "the manifest's `decides` names `user.fly`", "`user.suspend`");
         check(|it| it.needs.push("rows.salary".into()), "the manifest's `needs` names `rows.salary`", "`rows.shares-group`");

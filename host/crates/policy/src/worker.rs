@@ -17,6 +17,56 @@ use crate::limits;
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// The threads that run guests. No guest of one lane waits for a thread that a guest of another has.
+pub(crate) struct Lanes {
+    first: Workers,
+    low: Workers,
+    aside: Workers,
+}
+
+/// Which of the threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Those of the server's own priority.
+    First,
+    /// Those that stand back, for workspaces that use much.
+    Low,
+    /// Those that stand back, for what is no part of a request: uploads that are tried, modules that describe themselves.
+    Aside,
+}
+
+impl Lane {
+    /// Its name in the metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Low => "low",
+            Self::Aside => "aside",
+        }
+    }
+}
+
+impl Lanes {
+    /// Starts `count` threads for each lane that serves requests.
+    pub(crate) fn start(count: usize) -> io::Result<Self> {
+        let start = |name, count, begin: fn()| Workers::beginning(name, count, limits::GUEST_THREAD_STACK_BYTES, begin);
+        Ok(Self {
+            first: start("policy-guest", count, || ())?,
+            low: start("policy-low", count, stand_back)?,
+            aside: start("policy-aside", limits::ASIDE_THREADS, stand_back)?,
+        })
+    }
+
+    /// The threads of a lane.
+    pub(crate) const fn of(&self, lane: Lane) -> &Workers {
+        match lane {
+            Lane::First => &self.first,
+            Lane::Low => &self.low,
+            Lane::Aside => &self.aside,
+        }
+    }
+}
+
 /// A fixed number of threads that take jobs in the order of arrival.
 ///
 /// The queue itself is not bounded: whoever sends jobs holds a permit for each of them. Dropping the pool finishes what was sent
@@ -33,12 +83,20 @@ pub(crate) struct Lost;
 impl Workers {
     /// Starts `count` threads of that name, each with `stack_bytes` of stack.
     pub(crate) fn start(name: &str, count: usize, stack_bytes: usize) -> io::Result<Self> {
+        Self::beginning(name, count, stack_bytes, || ())
+    }
+
+    /// The same, with threads that each begin with `begin`.
+    fn beginning(name: &str, count: usize, stack_bytes: usize, begin: fn()) -> io::Result<Self> {
         let (sender, receiver) = channel::<Job>();
         let receiver = Arc::new(Mutex::new(receiver));
         let threads = (0..count.max(1))
             .map(|_| {
                 let receiver = Arc::clone(&receiver);
-                Builder::new().name(name.to_owned()).stack_size(stack_bytes).spawn(move || work(&receiver))
+                Builder::new().name(name.to_owned()).stack_size(stack_bytes).spawn(move || {
+                    begin();
+                    work(&receiver);
+                })
             })
             .collect::<io::Result<_>>()?;
         Ok(Self { jobs: Some(sender), threads })
@@ -81,6 +139,19 @@ impl Drop for Workers {
         }
     }
 }
+
+/// Lets every other thread of the server go first, from now on.
+#[cfg(target_os = "linux")]
+pub(crate) fn stand_back() {
+    // On Linux, and only there, this is the priority of one thread. Where it may not be changed, the shares alone must do.
+    if let Err(error) = rustix::process::setpriority_process(None, limits::LOW_PRIORITY) {
+        tracing::warn!(%error, "threads of low priority are not to be had");
+    }
+}
+
+/// Where a thread has no priority of its own.
+#[cfg(not(target_os = "linux"))]
+pub(crate) const fn stand_back() {}
 
 fn work(jobs: &Mutex<Receiver<Job>>) {
     loop {
@@ -130,6 +201,27 @@ mod tests {
         drop(release);
         drop(workers);
         assert_eq!(count.iter().count(), 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn every_thread_but_those_of_the_first_lane_stands_back() {
+        let lanes = Lanes::start(2).unwrap();
+        for (lane, expected) in [(Lane::First, 0), (Lane::Low, limits::LOW_PRIORITY), (Lane::Aside, limits::LOW_PRIORITY)] {
+            // Both threads of a lane at once: each waits for the other's answer.
+            let (tell, told) = channel();
+            let met = Arc::new(std::sync::Barrier::new(2));
+            for _ in 0..2 {
+                let (tell, met) = (tell.clone(), Arc::clone(&met));
+                lanes.of(lane).send(move || {
+                    met.wait();
+                    tell.send(rustix::process::getpriority_process(None).unwrap()).unwrap();
+                });
+            }
+            drop(tell);
+            let own = rustix::process::getpriority_process(None).unwrap();
+            assert_eq!(told.iter().collect::<Vec<_>>(), [own.max(expected); 2], "{lane:?}");
+        }
     }
 
     #[test]

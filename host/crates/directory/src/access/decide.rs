@@ -13,6 +13,7 @@ use crate::{
     Error,
     contract::{Cost, Digest, Engine, Failure, Manifest, RowFilter, Session, Verdict, Verdicts},
     decisions::Purpose,
+    ids::WorkspaceId,
     limits,
     model::{PolicyVersion, Role},
     register::{self, Kind},
@@ -93,6 +94,7 @@ pub(super) type Answers = (Vec<Decision>, Evidence);
 
 /// One module and its sandbox for this request.
 struct Side {
+    workspace: WorkspaceId,
     digest: Digest,
     manifest: Arc<Manifest>,
     needs: Arc<Needs>,
@@ -121,7 +123,7 @@ impl Side {
 
     /// Begins another session.
     fn renew(&mut self, engine: &dyn Engine) -> Result<(), Failure> {
-        let session = engine.session(self.digest)?;
+        let session = engine.session(self.workspace, self.digest)?;
         self.spent = self.cost();
         (self.session, self.failed) = (session, false);
         Ok(())
@@ -167,8 +169,9 @@ impl Decider {
             async move {
                 let manifest = gate.load_in_time(subject.workspace, digest).await?;
                 let needs = Arc::new(Needs::of(&manifest));
-                let session = gate.engine.session(digest)?;
-                Ok(Side { digest, manifest, needs, settings, session, failed: false, spent: Cost::default() })
+                let session = gate.engine.session(subject.workspace, digest)?;
+                let workspace = subject.workspace;
+                Ok(Side { workspace, digest, manifest, needs, settings, session, failed: false, spent: Cost::default() })
             }
         };
         let module = match version.digest {

@@ -209,13 +209,13 @@ async fn beside(who: &Who<'_>, version: &Arc<PolicyVersion>, side: ComparisonSid
 
 /// Whether a policy gave no answer that counts. That no sandbox is free is no fault of a policy's.
 const fn failed<T>(answer: &Result<T, Error>) -> bool {
-    matches!(answer, Err(Error::Policy(failure)) if !matches!(failure, Failure::Busy(_)))
+    matches!(answer, Err(Error::Policy(failure)) if !matches!(failure, Failure::Busy(_) | Failure::Share(_)))
 }
 
 fn answered<T>(answer: Result<T, Error>) -> Result<Result<T, Failure>, Error> {
     match answer {
         Ok(answer) => Ok(Ok(answer)),
-        Err(Error::Policy(failure)) if !matches!(failure, Failure::Busy(_)) => Ok(Err(failure)),
+        Err(Error::Policy(failure)) if !matches!(failure, Failure::Busy(_) | Failure::Share(_)) => Ok(Err(failure)),
         Err(error) => Err(error),
     }
 }
