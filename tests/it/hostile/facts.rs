@@ -17,7 +17,7 @@ pub(crate) fn sandbox() -> Sandbox {
     Sandbox::new(&config()).unwrap()
 }
 
-/// The same as a configuration. What a workspace may take of it is bounded in the tests about it alone.
+/// The same as a configuration. What a workspace may take of it is bounded by itself alone, see [`super::shares`].
 pub(super) fn config() -> SandboxConfig {
     let share = ShareLimits::UNBOUNDED;
     SandboxConfig { instances: 4, memory_bytes: MEMORY_BYTES, wait_ms: 10_000, share, ..SandboxConfig::default() }

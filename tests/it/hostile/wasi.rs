@@ -5,6 +5,7 @@ use directory::contract::{Engine, Failure};
 use super::{
     facts::{ask, check, load, sandbox, session},
     guest::{Guest, Part::Check, WIT},
+    table::{Row, named},
 };
 
 /// Interfaces as a toolchain would declare them, as far as these guests use them.
@@ -39,14 +40,20 @@ const IMPORTS: &str = r#"
 
 /// A guest that imports all of these, and in a check does `first` before it behaves.
 fn guest(first: &str) -> Vec<u8> {
+    let guest = imports_all();
+    let behave = guest.check.clone();
+    // Armed by its settings, so that the upload's own probes see it behave.
+    guest.armed(Check, &format!("{first} {behave}")).component()
+}
+
+/// A guest that imports all of these, and calls none.
+fn imports_all() -> Guest {
     let mut guest = Guest::new();
     let worlds = ["random/random", "clocks/monotonic-clock", "io/poll", "io/streams", "cli/environment", "cli/exit", "cli/stdout"];
     let imports: String = worlds.iter().map(|name| format!("import wasi:{name}@0.2.6;")).collect();
     guest.wit = WIT.replace("world policy {", &format!("world policy {{ {imports}")) + PACKAGES;
     guest.imports = IMPORTS.into();
-    let behave = guest.check.clone();
-    // Armed by its settings, so that the upload's own probes see it behave.
-    guest.armed(Check, &format!("{first} {behave}")).component()
+    guest
 }
 
 /// What a request comes to in which the guest does `first`.
@@ -85,28 +92,40 @@ async fn randomness_is_the_same_in_every_session() {
 
 #[tokio::test]
 async fn waiting_and_leaving_end_the_call() {
-    for (body, name) in [
-        ("(call $poll (i32.const 0) (i32.const 0) (i32.const 64))", "wasi:io/poll.poll"),
-        ("(call $exit (i32.const 0))", "wasi:cli/exit.exit"),
-        ("(call $random_bytes (i64.const 65537) (i32.const 64))", "wasi:random.get-random-bytes(65537)"),
-    ] {
-        let failure = Failure::Trap(format!("it called `{name}`, which ends or waits; a policy can do neither"));
-        assert_eq!(outcome(body).await, Err(failure));
-    }
+    let stops = async |guest: Row, body: &str| guest.stops(&outcome(body).await.unwrap_err().to_string());
+    stops(named("waits"), "(call $poll (i32.const 0) (i32.const 0) (i32.const 64))").await;
+    stops(named("leaves"), "(call $exit (i32.const 0))").await;
+    stops(named("draws-more-than-64-kib-of-randomness"), "(call $random_bytes (i64.const 65537) (i32.const 64))").await;
+    stops(named("draws-more-randomness-than-there-is-memory"), "(call $random_bytes (i64.const -1) (i32.const 64))").await;
+    stops(named("writes-what-it-does-not-have"), "(call $write (call $stdout) (i32.const -16) (i32.const 64) (i32.const 64))").await;
+    stops(named("writes-to-a-stream-that-it-was-not-given"), "(call $write (i32.const 77) (i32.const 0) (i32.const 1) (i32.const 64))")
+        .await;
 }
 
 #[tokio::test]
 async fn calls_of_the_system_cost_fuel() {
-    let forever = |body: &str| format!("(loop $forever {body} (br $forever)) unreachable");
-    for body in [
-        "(drop (call $stdout))",
-        "(drop (call $random))",
-        "(call $random_bytes (i64.const 65536) (i32.const 64))",
-        "(call $write (call $stdout) (i32.const 0) (i32.const 65536) (i32.const 64))",
-        "(call $environment (i32.const 64))",
-    ] {
-        let outcome = outcome(&forever(body)).await;
-        // Random bytes take memory of the guest's own, and may end at that limit first.
-        assert!(matches!(outcome, Err(Failure::Fuel(_) | Failure::Malformed(_) | Failure::Trap(_))), "{body}: {outcome:?}");
-    }
+    let stops = async |guest: Row, body: &str| {
+        let failure = outcome(&format!("(loop $forever {body} (br $forever)) unreachable")).await.unwrap_err();
+        guest.stops(&failure.to_string());
+    };
+    stops(named("takes-streams-for-ever"), "(drop (call $stdout))").await;
+    stops(named("draws-numbers-for-ever"), "(drop (call $random))").await;
+    stops(named("asks-for-the-time-for-ever"), "(drop (call $now))").await;
+    stops(named("looks-for-variables-for-ever"), "(call $environment (i32.const 64))").await;
+    // The stream is taken once, since a handle costs much; its number is kept where the guest has nothing else.
+    let write = "(call $write (i32.load (i32.const 48)) (i32.const 0) (i32.const 4096) (i32.const 64))";
+    let failure = outcome(&format!("(i32.store (i32.const 48) (call $stdout)) (loop $forever {write} (br $forever)) unreachable")).await;
+    named("writes-for-ever").stops(&failure.unwrap_err().to_string());
+    // Random bytes take memory of the guest's own, and end at that limit first.
+    stops(named("draws-bytes-for-ever"), "(call $random_bytes (i64.const 65536) (i32.const 64))").await;
+}
+
+#[tokio::test]
+async fn an_allocation_calls_nobody() {
+    // While an argument is copied in, the guest may not call out: it would be in two places at once.
+    let mut hostile = imports_all();
+    hostile.realloc = "(drop (call $random)) (call $allocate (local.get $bytes))".into();
+    let sandbox = sandbox();
+    let digest = load(&sandbox, hostile.component()).await.unwrap();
+    named("calls-out-while-it-allocates").stops(&ask(&sandbox, digest, Check, 1).await.unwrap_err().to_string());
 }
