@@ -1,17 +1,25 @@
 //! Measures Bailiwick beside the alternatives, in one run, and prints the tables of `docs/benchmarks.md`.
 //!
 //! `cargo run --release --manifest-path benches/Cargo.toml [-- PEOPLE...]` runs everything; `PEOPLE` are the sizes of the listed
-//! workspaces (100,000 and 1,000,000 if none is given). The decision log, the tree, swaps and starts always have the sizes of their bars;
-//! `-- log`, `-- trees`, `-- swap` and `-- start` run nothing else. Postgres is measured when `BAILIWICK_BENCH_POSTGRES` names a database
-//! to write into; the output says so when it is not. Times are medians and 99th percentiles of single calls.
+//! workspaces (100,000 and 1,000,000 if none is given). Neighbours, the decision log, the tree, swaps and starts always have the sizes of
+//! their bars; `-- neighbours`, `-- log`, `-- trees`, `-- swap` and `-- start` run nothing else. Postgres is measured when
+//! `BAILIWICK_BENCH_POSTGRES` names a database to write into; the output says so when it is not. Times are medians and 99th percentiles of
+//! single calls.
 
 mod check;
 mod desk;
 mod forest;
+#[expect(dead_code, reason = "the suite of hostile guests makes more of them than the benchmark")]
+#[path = "../../tests/it/hostile/guest.rs"]
+mod guest;
+#[expect(dead_code, reason = "as above")]
+#[path = "../../tests/it/hostile/image.rs"]
+mod image;
 mod lists;
 mod log;
 mod measure;
 mod native;
+mod neighbours;
 mod parser;
 mod people;
 mod served;
@@ -34,7 +42,7 @@ fn main() -> Result<ExitCode> {
 }
 
 /// What is measured whatever the sizes, and alone if it is named.
-const PARTS: [&str; 4] = ["log", "trees", "swap", "start"];
+const PARTS: [&str; 5] = ["neighbours", "log", "trees", "swap", "start"];
 
 async fn run(arguments: Vec<String>) -> Result<()> {
     let postgres = std::env::var("BAILIWICK_BENCH_POSTGRES").ok();
@@ -65,6 +73,7 @@ async fn run(arguments: Vec<String>) -> Result<()> {
 
 async fn measure_part(part: &str, name: &str, url: Option<String>) -> Result<()> {
     match part {
+        "neighbours" => neighbours::run(name, url).await,
         "log" => log::run(name, url).await,
         "swap" => swap::run(name, url).await,
         "start" => start::run(name, url).await,
