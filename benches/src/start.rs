@@ -86,7 +86,7 @@ async fn workspace(store: &dyn Store, number: usize) -> Result<(WorkspaceId, Use
         note: None,
     };
     let module = store.upload_policy(OPERATOR.upload_policy(workspace, UploadPolicy { module, bytes, steps: Vec::new() })).await?;
-    let (_, active) = store.snapshot(workspace).await?.context("the workspace")?.head().await?;
+    let active = store.snapshot(workspace).await?.context("the workspace")?.head().await?.version;
     let version = NewPolicyVersion { module: Some(module), ..people::standard(&mut ids, clock.now()) };
     let step = NewPolicyStep::new(Step::ActivationForced, clock.now(), Author::Operator, "command-line");
     let step = NewPolicyStep { module: Some(module), version: Some(version.id), ..step };

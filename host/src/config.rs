@@ -136,6 +136,8 @@ pub struct Policy {
     /// Entries that the decision log of a workspace keeps.
     #[serde(deserialize_with = "positive")]
     pub log_entries: u64,
+    /// Units of fuel that a workspace's shadow may use in a second; 0 keeps none.
+    pub shadow_fuel: u64,
     /// Minutes after an activation in which a version that fails is left; 0 leaves none.
     pub watch_minutes: u32,
     /// Failures that it takes, at least.

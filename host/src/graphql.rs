@@ -26,6 +26,7 @@ mod preview;
 mod recycle_bin;
 mod role;
 mod scalar;
+mod shadow;
 mod token;
 mod user;
 mod workspace;
@@ -62,6 +63,7 @@ use policies::{PolicyHistoryPage, PolicyModuleNode, PolicyTestReport, PolicyTest
 use preview::GroupMovePreview;
 use recycle_bin::RecycleBinPage;
 use role::RoleNode;
+use shadow::ShadowNode;
 use token::TokenNode;
 use user::UserNode;
 use workspace::{ViewerNode, WorkspaceNode};
@@ -453,6 +455,15 @@ impl Query {
     ) -> Maybe<PolicyHistoryPage> {
         match directory(context) {
             Ok(directory) => shown(policies::history(context, &directory, Paging { first, after, ..Paging::default() }).await),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// The candidate that answers beside the active policy, or did so last, and what came of it, for whoever may explain the policy; null if
+    /// there never was one.
+    async fn policy_shadow(&self, context: &Context<'_>) -> Maybe<ShadowNode> {
+        match directory(context) {
+            Ok(directory) => maybe(shadow::last(&directory).await),
             Err(error) => Some(Err(error)),
         }
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use directory::{
     Error,
-    access::{Activation, CheckedTests, Directory, Gate, Subject},
-    ids::{PolicyId, PolicyVersionId},
+    access::{Activation, Candidate, CheckedTests, Directory, Gate, Subject},
+    ids::{PolicyId, PolicyVersionId, ShadowId},
     model::{PolicyVersion, Version},
 };
 
@@ -105,6 +105,38 @@ pub(crate) async fn set_tests(
         let directory = gate.open(subject.clone(), clock.now()).await?;
         match directory.set_policy_tests(expected, text.to_owned()).await {
             // Perhaps only the workspace has moved in between; a version of the tests that is another stays so.
+            Err(Error::Stale(_)) if attempt < ATTEMPTS => attempt += 1,
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Lets a candidate answer beside the active version.
+pub(crate) async fn start_shadow(
+    gate: &Arc<Gate>,
+    clock: &Clock,
+    subject: &Subject,
+    candidate: &Candidate,
+    note: Option<String>,
+) -> Result<ShadowId, Error> {
+    let mut ids = Ids::random(clock.clone());
+    let mut attempt = 1;
+    loop {
+        let directory = gate.open(subject.clone(), clock.now()).await?;
+        match directory.start_shadow(candidate, note.clone(), &mut ids).await {
+            // It stands beside whatever is active.
+            Err(Error::Stale(_)) if attempt < ATTEMPTS => attempt += 1,
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Stops a shadow.
+pub(crate) async fn stop_shadow(gate: &Arc<Gate>, clock: &Clock, subject: &Subject, shadow: ShadowId) -> Result<(), Error> {
+    let mut attempt = 1;
+    loop {
+        let directory = gate.open(subject.clone(), clock.now()).await?;
+        match directory.stop_shadow(shadow).await {
             Err(Error::Stale(_)) if attempt < ATTEMPTS => attempt += 1,
             outcome => return outcome,
         }

@@ -8,7 +8,7 @@ use std::{
 
 use directory::{
     Error,
-    access::{Gate, LogSettings, WatchRules},
+    access::{Gate, LogSettings, ShadowRules, WatchRules},
     contract::{Digest, Engine, Module},
     store::Store,
 };
@@ -143,6 +143,7 @@ pub fn gate(config: &Config, database: &Database, secret: Option<&Secret>) -> Re
     // So that a caller is told, and an administrator can break the glass, before the request's own time is over.
     let patience = Duration::from_millis(config.limits.request_ms / 2);
     let gate = Gate::new(database.store(), sandbox, standard()).with_patience(patience).with_log(log_settings(config));
+    let gate = with_shadows(gate, config);
     Ok(Arc::new(gate.with_watch(watch(config), Box::new(Ids::random(Clock::system()))).with_trials(trials)))
 }
 
@@ -173,6 +174,15 @@ fn sandbox(config: &Config, secret: Option<&Secret>, share: policy::ShareLimits)
         ..defaults
     };
     policy::Sandbox::new(&sandbox).map_err(|error| Error::Store(error.to_string()))
+}
+
+/// The same gate with candidates beside the active policies, as configured.
+#[must_use]
+pub fn with_shadows(gate: Gate, config: &Config) -> Gate {
+    match config.policy.shadow_fuel {
+        0 => gate,
+        fuel_a_second => gate.with_shadows(ShadowRules { fuel_a_second }),
+    }
 }
 
 /// How much of what policies decide is recorded.

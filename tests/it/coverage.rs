@@ -108,7 +108,9 @@ const ROWS: &[Row] = &[
     row("PolicyTests.changedBy", "{ policyTests { version changedBy { id } } }", &["policy.read"]),
     row("Query.policyTestReport", "{ policyTestReport(candidate: {}) { passed failed } policyTests { version } }", &["policy.read"]),
     row("Query.policyHistory", "{ policyHistory { nodes { number kind } } }", &["policy.read"]),
-    row("PolicyStep.user", "{ policyHistory { nodes { number user { id } } } }", &["policy.read"]),
+    row("PolicyStep.user", "{ policyHistory { nodes { number user { id } } } }", &["policy.read", "user.read"]),
+    row("Query.policyShadow", "{ policyShadow { id note running } }", &["policy.explain", "policy.read"]),
+    row("PolicyShadow.startedBy", "{ policyShadow { id startedBy { id } } }", &["policy.explain", "policy.read", "user.read"]),
     row("Query.decisions", "{ decisions { nodes { number } } }", &["policy.explain"]),
     row("Decision.user", "{ decisions { nodes { number user { id } } } }", &["policy.explain", "user.read"]),
     row("Query.recycleBin", "{ recycleBin { nodes { id kind name } } }", &["user.read", "group.read", "role.read"]),
@@ -275,6 +277,29 @@ const PLAIN: &[(&str, &[&str])] = &[
     ("PolicyHistoryPage", &["endCursor", "hasNextPage", "nodes"]),
     ("PolicyModule", &["digest", "id", "name", "note", "reasons", "size", "status", "uploadedAt", "version"]),
     ("PolicyReason", &["gate", "message"]),
+    (
+        "PolicyShadow",
+        &[
+            "actions",
+            "activeCalls",
+            "activeFuel",
+            "activeVersionId",
+            "candidateCalls",
+            "candidateFuel",
+            "digest",
+            "failures",
+            "id",
+            "note",
+            "policyId",
+            "running",
+            "settings",
+            "skipped",
+            "standardSettings",
+            "startedAt",
+            "stoppedAt",
+        ],
+    ),
+    ("PolicyShadowAction", &["action", "compared", "examples", "fields", "fieldsChanged", "gained", "lost"]),
     (
         "PolicyStep",
         &["at", "author", "digest", "kind", "note", "number", "peer", "policyId", "policyVersionId", "reasons", "serviceId", "via"],
@@ -455,9 +480,11 @@ async fn world(host: &TestHost, key: &str) -> World {
     world
 }
 
-/// Puts something of each kind into the recycle bin.
-async fn delete_something(host: &TestHost, world: &World) {
+/// Starts a shadow, and puts something of each kind into the recycle bin.
+async fn prepare_something(host: &TestHost, world: &World) {
     let token = host.token(world, &Asker::person(0)).await;
+    let shade = "mutation { done: startPolicyShadow(input: { candidate: {}, note: \"a shadow\" }) { userErrors { code } } }";
+    assert_eq!(host.graphql(&token, shade, Json::Null).await["data"]["done"]["userErrors"], json!([]));
     for (add, input, remove) in [
         ("user: addUser(input: { user: { userName: \"binned\" } }) { of: user { id } }", "userId", "removeUser"),
         ("group: createGroup(input: { name: \"Binned\" }) { of: group { id } }", "groupId", "deleteGroup"),
@@ -474,7 +501,7 @@ async fn delete_something(host: &TestHost, world: &World) {
 fn each_operation_asks_for_just_its_actions() {
     on_each_database(async |host: &TestHost| {
         let world = world(host, "asked").await;
-        delete_something(host, &world).await;
+        prepare_something(host, &world).await;
         let ids = Ids::of(&world);
         let unlimited = host.token(&world, &Asker::person(0)).await;
         for row in ROWS {
@@ -510,7 +537,7 @@ fn each_operation_asks_for_just_its_actions() {
 fn hidden_and_absent_are_the_same_bytes() {
     on_each_database(async |host: &TestHost| {
         let (here, there) = (world(host, "here").await, world(host, "there").await);
-        delete_something(host, &here).await;
+        prepare_something(host, &here).await;
         let (ids, nobody) = (Ids::of(&here), Ids::of(&here).of_nobody());
         let outsiders = [
             ("somebody whom the policy allows nothing", &here, Asker::person(outsider(&here).unwrap())),

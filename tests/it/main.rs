@@ -31,6 +31,7 @@ mod organisations;
 mod pairs;
 mod policies;
 mod scan;
+mod shadow;
 mod storage;
 mod swap;
 mod trials;

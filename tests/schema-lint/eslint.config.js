@@ -92,6 +92,7 @@ export default [
               "PolicyFact",
               "PolicyHistoryPage",
               "PolicyReason",
+              "PolicyShadowAction",
               "PolicyStep", // A line of a history.
               "PolicyTestDifference",
               "PolicyTestReport",

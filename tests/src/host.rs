@@ -161,13 +161,16 @@ impl TestHost {
         let engine = engine.unwrap_or_else(shared);
         let trials = Arc::new(Runner::new(engine.clone()));
         let gate = Gate::new(database.store(), engine, wiring::standard()).with_log(wiring::log_settings(&config));
-        let gate = Arc::new(gate.with_trials(trials));
+        let gate = Arc::new(wiring::with_shadows(gate, &config).with_trials(trials));
         let secret = Secret::load(Some(&"5e".repeat(32)), folder.path()).unwrap();
         let app = Arc::new(wiring::app(config, gate, &secret, Clock::fixed(NOW)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = app.clone();
+        let mut following = JoinSet::new();
+        let shaded = app.gate.clone();
+        following.spawn(async move { shaded.keep_shadows(|| Clock::system().now()).await });
         let mut served = JoinSet::new();
         served.spawn(async move {
             let stopped = async {
@@ -186,7 +189,7 @@ impl TestHost {
             modules: Mutex::default(),
             stop,
             served,
-            following: JoinSet::new(),
+            following,
             database,
             _folder: folder,
         }

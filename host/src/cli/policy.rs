@@ -9,6 +9,7 @@ mod history;
 mod log;
 mod new;
 mod push;
+mod shadow;
 mod templates;
 mod test;
 
@@ -37,6 +38,8 @@ pub(super) enum Command {
     Activate(activate::Activate),
     Rollback(Rollback),
     Compare(compare::Arguments),
+    #[command(subcommand)]
+    Shadow(shadow::Command),
     History(history::History),
     Log(log::Log),
 }
@@ -92,6 +95,7 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
         Command::Push(push) => push::run(push).await,
         Command::Log(log) => log::run(log).await,
         Command::Compare(arguments) => compare::run(arguments).await,
+        Command::Shadow(command) => shadow::run(command).await,
         Command::List(List { workspace }) => {
             let database = open::database(config).await?;
             let store = database.store();

@@ -58,7 +58,8 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     Ok(())
 }
 
-/// Serves until `stopped` is ready, and does the server's own work meanwhile: the active policies are loaded, and the recycle bin emptied.
+/// Serves until `stopped` is ready, and does the server's own work meanwhile: the active policies are loaded, decisions recorded, shadows asked, and the
+/// recycle bin emptied.
 pub(super) async fn serve(app: App, listener: TcpListener, stopped: impl Future<Output = ()>) -> anyhow::Result<()> {
     let mut work = JoinSet::new();
     work.spawn(follow(app.gate.clone(), Pauses::default()));
@@ -66,9 +67,12 @@ pub(super) async fn serve(app: App, listener: TcpListener, stopped: impl Future<
     let (gate, clock) = (app.gate.clone(), app.clock.clone());
     work.spawn(async move { gate.keep_decisions(|| clock.now()).await });
     let (gate, clock) = (app.gate.clone(), app.clock.clone());
+    work.spawn(async move { gate.keep_shadows(|| clock.now()).await });
+    let (gate, clock) = (app.gate.clone(), app.clock.clone());
     http::serve(Arc::new(app), listener, stopped).await?;
     work.shutdown().await;
     gate.flush_decisions(clock.now()).await?;
+    gate.flush_shadows().await;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use directory::{
     Error,
     access::{
         Candidate, CandidateModule, Compare, ComparePairs, ComparePosition, ComparedAction, ComparedField, ComparisonChange,
-        ComparisonExample, ComparisonFailure, ComparisonSide, Directory, ObjectId, PolicyComparison,
+        ComparisonExample, ComparisonFailure, ComparisonSide, Directory, ObjectId,
     },
     ids::{PolicyId, PolicyVersionId, UserId},
     query::Keyset,
@@ -174,9 +174,9 @@ struct ActionNode {
 }
 
 /// How often a field becomes hidden or shown, on rows that both policies show.
-#[derive(SimpleObject)]
+#[derive(Clone, SimpleObject)]
 #[graphql(name = "PolicyComparisonField")]
-struct FieldNode {
+pub(super) struct FieldNode {
     /// The field; of custom attributes `attributes.NAME`.
     name: String,
     /// Pairs for which only the candidate hides it.
@@ -186,9 +186,9 @@ struct FieldNode {
 }
 
 /// A change, by name.
-#[derive(SimpleObject)]
+#[derive(Clone, SimpleObject)]
 #[graphql(name = "PolicyComparisonExample")]
-struct ExampleNode {
+pub(super) struct ExampleNode {
     /// What becomes of it.
     change: Change,
     /// For whom.
@@ -208,7 +208,7 @@ struct ExampleNode {
 /// What becomes of a user and a row.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[graphql(name = "PolicyComparisonChange")]
-enum Change {
+pub(super) enum Change {
     /// Only the candidate allows it.
     Gained,
     /// Only the active policy allows it.
@@ -218,9 +218,9 @@ enum Change {
 }
 
 /// That a policy gave no usable answer: it trapped, ran out of fuel, or answered what is no answer.
-#[derive(SimpleObject)]
+#[derive(Clone, SimpleObject)]
 #[graphql(name = "PolicyComparisonFailure")]
-struct FailureNode {
+pub(super) struct FailureNode {
     /// Which of the two.
     side: PolicySide,
     /// The action that it was asked about, `kind.verb`.
@@ -233,7 +233,7 @@ struct FailureNode {
 
 /// One of the two policies of a comparison.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
-enum PolicySide {
+pub(super) enum PolicySide {
     /// The active one.
     Active,
     /// The candidate.
@@ -255,7 +255,7 @@ pub(super) async fn compare(
     let after = after.map(|cursor| position(cursor, &cursors.open(workspace, &list, cursor)?)).transpose()?;
     let Some(found) = directory.compare_policies(&ask, after.as_ref()).await? else { return Ok(None) };
     let end_cursor = found.next.as_ref().map(|position| cursors.seal(workspace, &list, &keyset(position)));
-    let named = Named::read(directory, &found).await?;
+    let named = Named::read(directory, &found.actions).await?;
     Ok(Some(ComparisonNode {
         active_version: found.active.into_id(),
         done: long(found.done),
@@ -268,14 +268,14 @@ pub(super) async fn compare(
 }
 
 /// Who and what is in examples, read as the viewer: one list a kind, however many there are.
-struct Named {
+pub(super) struct Named {
     subjects: HashMap<UserId, UserNode>,
     objects: HashMap<ID, Node>,
 }
 
 impl Named {
-    async fn read(directory: &Arc<Directory>, found: &PolicyComparison) -> Result<Self, Error> {
-        let examples = || found.actions.iter().flat_map(|line| &line.examples);
+    pub(super) async fn read(directory: &Arc<Directory>, actions: &[ComparedAction]) -> Result<Self, Error> {
+        let examples = || actions.iter().flat_map(|line| &line.examples);
         let mut people: Vec<UserId> = examples().map(|example| example.subject).collect();
         people.sort_unstable();
         people.dedup();
@@ -292,7 +292,7 @@ impl Named {
     }
 
     /// An example in nodes; none of what is not there for the viewer.
-    fn example(&self, example: ComparisonExample) -> Option<ExampleNode> {
+    pub(super) fn example(&self, example: ComparisonExample) -> Option<ExampleNode> {
         Some(ExampleNode {
             change: match example.change {
                 ComparisonChange::Gained => Change::Gained,
@@ -320,7 +320,6 @@ fn id_of(object: ObjectId) -> ID {
 }
 
 fn action(line: ComparedAction, named: &Named) -> ActionNode {
-    let field = |field: ComparedField| FieldNode { name: field.name, hidden: long(field.hidden), shown: long(field.shown) };
     ActionNode {
         action: line.action,
         compared: long(line.compared),
@@ -333,7 +332,11 @@ fn action(line: ComparedAction, named: &Named) -> ActionNode {
     }
 }
 
-fn failure(failure: ComparisonFailure) -> FailureNode {
+pub(super) fn field(field: ComparedField) -> FieldNode {
+    FieldNode { name: field.name, hidden: long(field.hidden), shown: long(field.shown) }
+}
+
+pub(super) fn failure(failure: ComparisonFailure) -> FailureNode {
     let side = match failure.side {
         ComparisonSide::Active => PolicySide::Active,
         ComparisonSide::Candidate => PolicySide::Candidate,
@@ -341,7 +344,7 @@ fn failure(failure: ComparisonFailure) -> FailureNode {
     FailureNode { side, action: failure.action, pairs: long(failure.pairs), reason: failure.reason }
 }
 
-fn long(count: u64) -> i64 {
+pub(super) fn long(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 

@@ -11,6 +11,7 @@ mod members;
 mod partners;
 mod policies;
 mod roles;
+mod shadows;
 mod tokens;
 mod users;
 mod workspace;
@@ -43,6 +44,7 @@ pub struct Mutation(
     workspace::WorkspaceMutations,
     tokens::TokenMutations,
     policies::PolicyMutations,
+    shadows::ShadowMutations,
 );
 
 /// Whoever writes, and through which gate.

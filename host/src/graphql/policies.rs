@@ -397,7 +397,7 @@ fn step(told: &ToldStep, user: Option<UserNode>) -> PolicyStepNode {
 }
 
 /// Those of these users whom the viewer sees.
-async fn people(directory: &Arc<Directory>, users: impl Iterator<Item = UserId>) -> Result<HashMap<UserId, UserNode>, Error> {
+pub(super) async fn people(directory: &Arc<Directory>, users: impl Iterator<Item = UserId>) -> Result<HashMap<UserId, UserNode>, Error> {
     let mut users: Vec<UserId> = users.collect();
     users.sort_unstable();
     users.dedup();

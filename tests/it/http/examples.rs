@@ -58,6 +58,7 @@ async fn look_up(site: &Site, name: &str) -> Json {
         "teamBuilder" => (role("team-builder"), "/found/id"),
         "grantsVersion" => ("{ found: user(by: { userName: \"yusuf.demir\" }) { grantsVersion } }".to_owned(), "/found/grantsVersion"),
         "active" | "restored" => ("{ workspace { policy { id } } }".to_owned(), "/workspace/policy/id"),
+        "shadow" => ("{ policyShadow { id } }".to_owned(), "/policyShadow/id"),
         "token" => return only(site, "{ rows: tokens { id name } }", |row| row["name"] == "directory sync").await,
         "grant" => {
             let query = "{ rows: grants(first: 100) { nodes { id user { userName } within { key } } } }";

@@ -52,7 +52,7 @@ impl<'a> History<'a> {
     }
 
     async fn active(&self) -> PolicyVersionId {
-        self.store.snapshot(self.workspace).await.unwrap().unwrap().head().await.unwrap().1
+        self.store.snapshot(self.workspace).await.unwrap().unwrap().head().await.unwrap().version
     }
 
     /// Number and name of every step, the latest first, page by page.

@@ -89,7 +89,7 @@ async fn state(store: &Database) -> Vec<(i64, u64)> {
         let id = import(store, sample("sample")).await.unwrap().workspace.unwrap();
         let mut snapshot = store.snapshot(id).await.unwrap().unwrap();
         let users = snapshot.count_users(&everything(AmongUsers::All, None, UserSort::Id)).await.unwrap();
-        found.push((snapshot.head().await.unwrap().0.0, users[0]));
+        found.push((snapshot.head().await.unwrap().epoch.0, users[0]));
     }
     found
 }

@@ -301,7 +301,9 @@ async fn read_everything(store: &storage::Database, world: &World) {
         assert!(snapshot.decisions(&DecisionFilter::default(), order, 5).await.unwrap().is_empty());
     }
     assert_eq!(snapshot.decision_span().await.unwrap(), DecisionSpan::default());
-    let (_, version) = snapshot.head().await.unwrap();
+    assert!(snapshot.shadow().await.unwrap().is_none());
+    let _ = snapshot.shadow_findings().await.unwrap();
+    let version = snapshot.head().await.unwrap().version;
     assert!(snapshot.policy_version(version).await.unwrap().is_some());
     let nothing = Sight::default();
     let before = snapshot.statements();

@@ -9,7 +9,7 @@ use directory::{
     ids::{PolicyId, PolicyVersionId, TokenId, UserId},
     limits,
     model::{Author, PolicyModule, PolicyStatus, Step, Timestamp, Token, TokenKind, Version},
-    store::{ActivatePolicy, CreateToken, Deciding, NewPolicyStep, NewPolicyVersion, RevokeToken, Store as _, UploadPolicy},
+    store::{ActivatePolicy, CreateToken, Deciding, Head, NewPolicyStep, NewPolicyVersion, RevokeToken, Store as _, UploadPolicy},
 };
 use storage::{Database, Options};
 use uuid::Uuid;
@@ -117,7 +117,8 @@ async fn use_policies(store: &Database, world: &World) {
     assert_eq!(store.module_bytes(workspace, digest).await.unwrap(), None, "a rejected module's bytes are not kept");
 
     let head = async || store.snapshot(workspace).await.unwrap().unwrap().head().await.unwrap();
-    let (epoch, active) = head().await;
+    let before = head().await;
+    let (epoch, active) = (before.epoch, before.version);
     let activate_tested = async |expected, id: u128, module, tests| {
         let version = NewPolicyVersion { module, ..standard(base + id) };
         let step = NewPolicyStep::new(Step::ActivationForced, Timestamp(1), Author::Operator, "command-line");
@@ -133,9 +134,9 @@ async fn use_policies(store: &Database, world: &World) {
     assert!(matches!(unknown, Err(Error::NotFound(_))), "{unknown:?}");
     let others = activate_tested(active, 7, Some(first), Some(Version(1))).await;
     assert!(matches!(others, Err(Error::Stale(_))), "it has passed other tests than there are: {others:?}");
-    assert_eq!(head().await, (epoch, active), "a refused activation changes nothing");
+    assert_eq!(head().await, before, "a refused activation changes nothing");
     activate(active, 7, Some(first)).await.unwrap();
-    let (bumped, now_active) = head().await;
+    let Head { epoch: bumped, version: now_active, .. } = head().await;
     assert_eq!((bumped.0, now_active.0.as_u128()), (epoch.0 + 1, base + 7));
     let deciding = store.deciding(None, 100).await.unwrap().into_iter().find(|deciding| deciding.workspace == workspace);
     let of_first = module(base, 1, PolicyStatus::Validated).module.digest;
@@ -191,7 +192,7 @@ async fn a_snapshot_does_not_see_what_comes_after_it() {
         plan.run(&backend.store, 1, 2_000_000).await;
         assert_eq!(snapshot.head().await.unwrap(), before, "{}", backend.name);
         let mut after = backend.store.snapshot(workspace).await.unwrap().unwrap();
-        assert_eq!(after.head().await.unwrap().0.0, before.0.0 + 1, "{}", backend.name);
+        assert_eq!(after.head().await.unwrap().epoch.0, before.epoch.0 + 1, "{}", backend.name);
         assert!(backend.store.snapshot(directory::ids::WorkspaceId(Uuid::from_u128(1))).await.unwrap().is_none());
         backend.store.ping().await.unwrap();
     }

@@ -34,6 +34,7 @@ pub(super) async fn do_everything(stage: &Stage<'_>) {
     of_roles_and_grants(stage).await;
     of_settings(stage).await;
     of_policy_tests(stage).await;
+    of_shadows(stage).await;
     of_the_operator(stage).await;
 }
 
@@ -106,6 +107,16 @@ async fn of_policy_tests(stage: &Stage<'_>) {
         let checked = directory.set_policy_tests(Version(seen), text.to_owned()).await.unwrap();
         assert_eq!(checked.version, Version(seen + 1));
     }
+}
+
+async fn of_shadows(stage: &Stage<'_>) {
+    let candidate = json!({ "candidate": { "standardSettings": "{\"members_see\": \"self\"}" } });
+    crate::shadow::set(stage, "{\"members_see\": \"workspace\"}").await;
+    let started = stage.done("ada", "startPolicyShadow", candidate, "shadow { id }").await;
+    stage.query("mia", "{ users(first: 20) { nodes { id email } } }").await;
+    let lost = |shadow: &Json| shadow["actions"].as_array().unwrap().iter().any(|action| action["lost"].as_i64() > Some(0));
+    crate::shadow::until(stage, "ada", lost).await;
+    stage.done("ada", "stopPolicyShadow", json!({ "shadowId": started["shadow"]["id"] }), "").await;
 }
 
 async fn of_the_operator(stage: &Stage<'_>) {

@@ -80,6 +80,8 @@ fn rows(stage: &Stage<'_>) -> Vec<Row> {
             &["policy.activate"],
         ),
         row("activatePolicy", json!({ "expectedVersionId": "NOW_ACTIVE", "standardSettings": "" }), &["policy.activate"]),
+        row("startPolicyShadow", json!({ "candidate": { "standard": true } }), &["policy.activate"]),
+        row("stopPolicyShadow", json!({ "shadowId": "NEW_SHADOW" }), &["policy.activate"]),
         row("updatePolicyTests", json!({ "expectedVersion": 0, "text": "" }), &["policy.upload"]),
         row("rollBackPolicy", json!({}), &["policy.rollback"]),
         row("revokeToken", json!({ "tokenId": "NEW_TOKEN" }), &["token.read", "token.revoke"]),
@@ -154,6 +156,7 @@ async fn learn(stage: &Stage<'_>, mutation: &str, new: &mut Vec<(&'static str, S
     let (name, query, path) = match mutation {
         "createRole" => ("NEW_ROLE", "{ role(by: { key: \"nothing\" }) { id } }", "/role/id"),
         "addGrants" => ("NEW_GRANT", "{ user(by: { userName: \"ned\" }) { grants { nodes { id } } } }", "/user/grants/nodes/0/id"),
+        "startPolicyShadow" => ("NEW_SHADOW", "{ policyShadow { id } }", "/policyShadow/id"),
         "createToken" => ("NEW_TOKEN", "{ tokens { id name } }", "/tokens"),
         _ => return,
     };
@@ -187,6 +190,7 @@ fn strangers_and_others_change_nothing() {
                     "updateUserCodeSettings",
                     "createToken",
                     "rollBackPolicy",
+                    "startPolicyShadow",
                     "updatePolicyTests",
                 ];
                 if token == root && own.contains(&row.mutation) {

@@ -19,8 +19,8 @@ use directory::{
     ids::{PolicyId, WorkspaceId},
     model::{Status, Token, UserText, Version, Workspace},
     store::{
-        ActivatePolicy, CreateToken, Credential, Deciding, ImportProgress, ImportSummary, ImportWorkspace, PolicyNews, Purge,
-        RecordPolicyStep, RevokeToken, SetPolicyTests, Snapshot, Store, UploadPolicy,
+        ActivatePolicy, AddToShadow, CreateToken, Credential, Deciding, ImportProgress, ImportSummary, ImportWorkspace, PolicyNews, Purge,
+        RecordPolicyStep, RevokeToken, SetPolicyTests, Snapshot, StartShadow, StopShadow, Store, UploadPolicy,
     },
 };
 use tests::host::NOW;
@@ -113,6 +113,18 @@ impl Store for Between {
 
     async fn set_policy_tests(&self, warrant: Warrant<SetPolicyTests>) -> Result<Version, Error> {
         self.store.set_policy_tests(warrant).await
+    }
+
+    async fn start_shadow(&self, warrant: Warrant<StartShadow>) -> Result<(), Error> {
+        self.store.start_shadow(warrant).await
+    }
+
+    async fn stop_shadow(&self, warrant: Warrant<StopShadow>) -> Result<(), Error> {
+        self.store.stop_shadow(warrant).await
+    }
+
+    async fn add_to_shadow(&self, warrant: Warrant<AddToShadow>) -> Result<(), Error> {
+        self.store.add_to_shadow(warrant).await
     }
 
     async fn ping(&self) -> Result<(), Error> {

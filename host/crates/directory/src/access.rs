@@ -18,6 +18,7 @@ mod policies;
 mod policy_tests;
 mod resource;
 mod sealed;
+mod shadow;
 mod subject;
 mod tree;
 mod view_as;
@@ -49,6 +50,7 @@ pub use permissions::{ActionDecision, EffectivePermission, Object, PermissionSou
 pub use policies::{Activation, ActivePolicy, Forced, HistoryPage, RollBack, Upload};
 pub use policy_tests::{CheckedTests, TestRun};
 pub use sealed::{Sealed, Visible, Warrant};
+pub use shadow::{ShadowReport, ShadowRules};
 pub use subject::{Actor, Caller, Origin, Rejection, Subject, authenticate};
 pub use tree::{GroupTree, TreeNode};
 pub use view_as::{WhoCan, WhoPage};
@@ -73,6 +75,7 @@ use crate::{
 use decide::{Decider, Glass};
 use facts::SubjectContext;
 use loading::Standings;
+use shadow::Shadows;
 use watch::Watch;
 
 /// Subjects whose facts are kept between requests.
@@ -98,6 +101,8 @@ pub struct Gate {
     standings: Standings,
     /// The decision log, if one is kept.
     log: Option<log::Log>,
+    /// Puts what traffic asks to candidates, too; `None` for none.
+    shadows: Option<Shadows>,
     /// Counts how versions fail that were activated a short time ago; `None` for none.
     watch: Option<Watch>,
     /// Runs policy tests.
@@ -119,6 +124,7 @@ impl Gate {
             patience: PATIENCE,
             standings: Standings::default(),
             log: None,
+            shadows: None,
             watch: None,
             trials: None,
             glass: Glass::Breakable,
@@ -176,15 +182,16 @@ impl Gate {
         let Some(mut snapshot) = self.store.snapshot(subject.workspace).await? else {
             return Err(Error::NotFound("the workspace".to_owned()));
         };
-        let (epoch, active) = snapshot.head().await?;
+        let head = snapshot.head().await?;
         // What a version that is not active would decide is no decision.
         let version_is_active = version.is_none();
         let version = match version {
             Some(version) => Arc::new(version.clone()),
-            None => self.version(subject.workspace, active, snapshot.as_mut()).await?,
+            None => self.version(subject.workspace, head.version, snapshot.as_mut()).await?,
         };
+        let shadow = if version_is_active { self.shadow(head.shadow, snapshot.as_mut()).await? } else { None };
         let context = match subject.user() {
-            Some(user) => self.subject(&subject, user, epoch, snapshot.as_mut()).await?,
+            Some(user) => self.subject(&subject, user, head.epoch, snapshot.as_mut()).await?,
             None => Arc::new(SubjectContext::default()),
         };
         if subject.user().is_some() && !context.facts.active {
@@ -196,8 +203,9 @@ impl Gate {
             gate: self.clone(),
             subject,
             now,
-            epoch,
+            epoch: head.epoch,
             version,
+            shadow,
             context,
             snapshot: Arc::new(AsyncMutex::new(snapshot)),
             decider: AsyncMutex::new(decider),
@@ -300,6 +308,8 @@ pub struct Directory {
     now: Timestamp,
     epoch: Epoch,
     version: Arc<PolicyVersion>,
+    /// The candidate that stands beside the version, where one does.
+    shadow: Option<Arc<crate::shadow::Shadow>>,
     context: Arc<SubjectContext>,
     /// Shared with those who look at the same moment as somebody else.
     snapshot: Arc<AsyncMutex<Box<dyn Snapshot>>>,
@@ -388,15 +398,20 @@ impl Directory {
         }
     }
 
-    /// The directory as another user, of whom these are the facts, would see it under `version`: at the very moment that this one looks at.
+    /// A user of the workspace, in this subject's place.
+    fn as_user(&self, user: UserId) -> Subject {
+        Subject { actor: Actor::User(user), scopes: None, expires_at: None, ..self.subject.clone() }
+    }
+
+    /// The directory as another subject, of whom these are the facts, would see it under `version`: at the very moment that this one looks
+    /// at.
     ///
     /// # Errors
     /// [`Error::Inactive`] for somebody who is not active.
-    async fn beside(&self, user: UserId, context: Arc<SubjectContext>, version: &Arc<PolicyVersion>) -> Result<Self, Error> {
-        if !context.facts.active {
+    async fn beside(&self, subject: Subject, context: Arc<SubjectContext>, version: &Arc<PolicyVersion>) -> Result<Self, Error> {
+        if subject.user().is_some() && !context.facts.active {
             return Err(Error::Inactive);
         }
-        let subject = Subject { actor: Actor::User(user), scopes: None, expires_at: None, ..self.subject.clone() };
         let decider = Decider::new(&self.gate, &subject, version).await;
         Ok(Self {
             gate: self.gate.clone(),
@@ -404,6 +419,7 @@ impl Directory {
             now: self.now,
             epoch: self.epoch,
             version: version.clone(),
+            shadow: None,
             context,
             snapshot: self.snapshot.clone(),
             decider: AsyncMutex::new(decider),

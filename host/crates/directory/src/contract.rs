@@ -322,6 +322,14 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// [`Failure::Unready`] if the module is not loaded.
     fn session(&self, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure>;
+
+    /// The same for what is no part of a request: it takes nothing of the workspace's share, and stands back behind those who do.
+    ///
+    /// # Errors
+    /// Those of [`Engine::session`].
+    fn session_aside(&self, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
+        self.session(workspace, digest)
+    }
 }
 
 /// What [`Engine::validate`] found.

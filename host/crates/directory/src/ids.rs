@@ -76,3 +76,6 @@ id!(
 id!(
     /// Module, settings and fallback as they were activated together.
     PolicyVersionId, "pov");
+id!(
+    /// A candidate beside the active policy.
+    ShadowId, "shd");

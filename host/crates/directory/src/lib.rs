@@ -15,6 +15,7 @@ pub mod model;
 pub mod query;
 pub mod register;
 pub mod scope;
+pub mod shadow;
 pub mod store;
 pub mod text;
 pub mod trials;

@@ -106,5 +106,15 @@ pub const COMPARE_EXAMPLES: usize = 50;
 pub const COMPARE_MS: u64 = 2_000;
 /// Subjects that a comparison finds at once.
 pub const COMPARE_SUBJECTS: usize = 100;
+/// Examples of one change of one action that a shadow keeps, and failures of one policy on one action.
+pub const SHADOW_SAMPLES: usize = 5;
+/// Questions of one workspace that wait to be put to its shadow.
+pub const SHADOW_QUESTIONS: usize = 64;
+/// Rows that those questions are about, and the rows of all workspaces' questions.
+pub const SHADOW_ROWS: (usize, usize) = (16_384, 131_072);
+/// Rows of a kind that are drawn for a shadow where somebody asks for a list.
+pub const SHADOW_DRAWN: usize = 32;
+/// Milliseconds that a shadow has for one question.
+pub const SHADOW_MS: u64 = 2_000;
 /// Places that are asked about where an action is asked of the workspace as a whole.
 pub const PLACES: usize = 100;

@@ -14,7 +14,9 @@ use crate::{
     change::{Write, Written},
     contract::Digest,
     decisions::{DecisionEntry, DecisionFilter, DecisionOrder, DecisionSpan, RecordDecisions},
-    ids::{AccountId, DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
+    ids::{
+        AccountId, DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, ShadowId, TokenId, UserId, WorkspaceId,
+    },
     model::{
         Attribute, Author, Binned, BinnedUser, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyStep, PolicyTests,
         PolicyVersion, Reason, Role, Status, Step, StepNumber, Timestamp, Token, TokenKind, User, UserText, Version, Workspace,
@@ -24,6 +26,7 @@ use crate::{
         UserSort, Window,
     },
     scope::Scope,
+    shadow::{Shadow, ShadowFindings},
 };
 
 /// A database. Cheap to clone behind an `Arc`.
@@ -98,6 +101,21 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`Error::Stale`] if their version is not `expected`, or the epoch is not the warrant's.
     async fn set_policy_tests(&self, warrant: Warrant<SetPolicyTests>) -> Result<Version, Error>;
+
+    /// Starts a shadow in the place of the one that ran last.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if one runs; [`Error::Stale`] if the active version or the epoch is another by now.
+    async fn start_shadow(&self, warrant: Warrant<StartShadow>) -> Result<(), Error>;
+
+    /// Stops a shadow. What came of it stays until the next is started.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if it does not run; [`Error::Stale`] if the epoch is another by now.
+    async fn stop_shadow(&self, warrant: Warrant<StopShadow>) -> Result<(), Error>;
+
+    /// Adds to what came of a shadow; of one that was replaced by another, nothing is kept.
+    async fn add_to_shadow(&self, warrant: Warrant<AddToShadow>) -> Result<(), Error>;
 
     /// Answers if the database does, within a second or so.
     async fn ping(&self) -> Result<(), Error>;
@@ -330,6 +348,17 @@ pub enum Urn {
     Grants,
 }
 
+/// What every request needs to know of its workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Of what decisions rest on.
+    pub epoch: Epoch,
+    /// The active version.
+    pub version: PolicyVersionId,
+    /// The shadow of that version, if one runs.
+    pub shadow: Option<ShadowId>,
+}
+
 /// A consistent, read-only view of one workspace. Rows come in no particular order unless said.
 #[async_trait]
 pub trait Snapshot: Send {
@@ -338,8 +367,8 @@ pub trait Snapshot: Send {
 
     /// The workspace. `user_count` is exact.
     async fn workspace(&mut self) -> Result<Sealed<Workspace>, Error>;
-    /// Epoch and active policy version, in one statement.
-    async fn head(&mut self) -> Result<(Epoch, PolicyVersionId), Error>;
+    /// What every request asks first, in one statement.
+    async fn head(&mut self) -> Result<Head, Error>;
     /// One policy version.
     async fn policy_version(&mut self, id: PolicyVersionId) -> Result<Option<Sealed<PolicyVersion>>, Error>;
     /// The latest policy versions, newest first, at most `rows`.
@@ -350,6 +379,10 @@ pub trait Snapshot: Send {
     async fn policy_modules(&mut self, rows: usize) -> Result<Vec<Sealed<PolicyModule>>, Error>;
     /// The policy tests; [`PolicyTests::NONE`] if there never were any.
     async fn policy_tests(&mut self) -> Result<Sealed<PolicyTests>, Error>;
+    /// The shadow that runs, or ran last.
+    async fn shadow(&mut self) -> Result<Option<Sealed<Shadow>>, Error>;
+    /// What came of that shadow.
+    async fn shadow_findings(&mut self) -> Result<Sealed<ShadowFindings>, Error>;
 
     /// Entries of the decision log, at most `rows`.
     async fn decisions(&mut self, filter: &DecisionFilter, order: DecisionOrder, rows: usize) -> Result<Vec<Sealed<DecisionEntry>>, Error>;
@@ -689,6 +722,35 @@ pub struct SetPolicyTests {
     pub by: Option<UserId>,
     /// When.
     pub now: Timestamp,
+}
+
+/// A candidate that is to answer beside the active version.
+#[derive(Clone, Debug)]
+pub struct StartShadow {
+    /// The shadow.
+    pub shadow: Shadow,
+    /// For the history.
+    pub step: NewPolicyStep,
+}
+
+/// A shadow that is to answer no longer.
+#[derive(Clone, Debug)]
+pub struct StopShadow {
+    /// Which.
+    pub id: ShadowId,
+    /// When.
+    pub now: Timestamp,
+    /// For the history.
+    pub step: NewPolicyStep,
+}
+
+/// What came of a shadow since the last time.
+#[derive(Clone, Debug)]
+pub struct AddToShadow {
+    /// Which.
+    pub id: ShadowId,
+    /// What came of it.
+    pub findings: ShadowFindings,
 }
 
 /// An account, by which a person is the same in several workspaces.

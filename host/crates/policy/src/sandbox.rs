@@ -134,7 +134,7 @@ impl Sandbox {
         }
         let compiled = lane.compile(&turn, module.digest, Arc::clone(&module.bytes)).await;
         let compiled = compiled.map_err(|reasons| Failure::Unloadable(reasons.join("; ")))?;
-        let manifest = Arc::new(GuestSession::new(self.runtime(), Account::Once, compiled.clone()).describe().await?);
+        let manifest = Arc::new(GuestSession::new(self.runtime(), Account::Aside, compiled.clone()).describe().await?);
         self.keep(module.digest, compiled, Arc::clone(&manifest));
         Ok(manifest)
     }
@@ -168,12 +168,16 @@ impl directory::contract::Engine for Sandbox {
 
     async fn validate_settings(&self, digest: Digest, settings: &str) -> Result<Vec<String>, Failure> {
         let loaded = self.cached(digest)?;
-        GuestSession::new(self.runtime(), Account::Once, loaded.module).validate_settings(settings).await
+        GuestSession::new(self.runtime(), Account::Aside, loaded.module).validate_settings(settings).await
     }
 
     fn session(&self, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
         let loaded = self.cached(digest)?;
         let account = if self.own.contains(&digest) { Account::Server } else { Account::Workspace(self.shares.of(workspace)) };
         Ok(Box::new(GuestSession::new(self.runtime(), account, loaded.module)))
+    }
+
+    fn session_aside(&self, _: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
+        Ok(Box::new(GuestSession::new(self.runtime(), Account::Aside, self.cached(digest)?.module)))
     }
 }

@@ -51,8 +51,9 @@ pub(crate) enum Account {
     Workspace(Arc<Share>),
     /// An upload's, which has so much fuel left for all its sessions; nobody waits for it as part of a request.
     Upload(Arc<AtomicU64>),
-    /// Nobody's: a single call, to describe a module or to look at settings.
-    Once,
+    /// Nobody's, for what is no part of a request: to describe a module, to look at settings, to answer beside the active policy. Whoever
+    /// asks sees to it that it is not much.
+    Aside,
 }
 
 /// Leave to run one call, and where.
@@ -66,11 +67,11 @@ impl Account {
     async fn leave(&self) -> Result<Leave, Failure> {
         let turn = match self {
             Self::Workspace(share) => Some(share.turn().await?),
-            Self::Server | Self::Upload(_) | Self::Once => None,
+            Self::Server | Self::Upload(_) | Self::Aside => None,
         };
         let lane = match (self, &turn) {
             (_, Some(turn)) => turn.lane(),
-            (Self::Upload(_) | Self::Once, None) => Lane::Aside,
+            (Self::Upload(_) | Self::Aside, None) => Lane::Aside,
             (Self::Server | Self::Workspace(_), None) => Lane::First,
         };
         Ok(Leave { lane, account: self.clone(), turn })

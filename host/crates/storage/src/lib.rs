@@ -29,6 +29,7 @@ mod news;
 mod plan;
 mod policy;
 mod policy_history;
+mod policy_shadows;
 mod policy_tests;
 mod put;
 mod rows;

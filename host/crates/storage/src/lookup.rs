@@ -2,8 +2,9 @@
 
 use directory::{
     Error, Sealed,
-    ids::{GrantId, GroupId, MembershipId, PolicyVersionId, RoleId, UserId},
+    ids::{GrantId, GroupId, MembershipId, PolicyVersionId, RoleId, ShadowId, UserId},
     model::{Epoch, Grant, Group, Membership, Role, User, Workspace},
+    store::Head,
 };
 
 use crate::{
@@ -25,15 +26,20 @@ pub(crate) async fn workspace(view: &mut View) -> Result<Sealed<Workspace>, Erro
 }
 
 const HEAD: &str = "
-select epoch, policy_version_id
-from workspaces
-where id = {}";
+select w.epoch, w.policy_version_id, s.id
+from workspaces w
+left join policy_shadows s
+  on s.workspace_id = w.id
+  and s.active_id = w.policy_version_id
+  and s.stopped_at is null
+where w.id = {}";
 
-/// Epoch and active policy version.
-pub(crate) async fn head(view: &mut View) -> Result<(Epoch, PolicyVersionId), Error> {
+/// What every request asks first.
+pub(crate) async fn head(view: &mut View) -> Result<Head, Error> {
     let found = view.fetch(sql!(HEAD, view.workspace).fixed()).await?;
     let mut columns = only(&found)?;
-    Ok((Epoch(columns.take()?), PolicyVersionId(columns.take()?)))
+    let (epoch, version) = (Epoch(columns.take()?), PolicyVersionId(columns.take()?));
+    Ok(Head { epoch, version, shadow: rows::optional(&mut columns)?.map(ShadowId) })
 }
 
 /// The one row of a view's workspace, which was there when the view was opened.

@@ -151,7 +151,7 @@ from policies
 where workspace_id = {}
   and status = 'validated'";
 
-/// The oldest module that was never active.
+/// The oldest module that was never active, and answers beside none that is.
 const FORGET_UNUSED: &str = "
 delete from policies
 where workspace_id = {}
@@ -165,6 +165,12 @@ where workspace_id = {}
         from policy_versions v
         where v.workspace_id = p.workspace_id
           and v.policy_id = p.id
+      )
+      and not exists (
+        select 1
+        from policy_shadows s
+        where s.workspace_id = p.workspace_id
+          and s.policy_id = p.id
       )
     order by p.uploaded_at, p.id
     limit 1

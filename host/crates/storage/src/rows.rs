@@ -6,13 +6,14 @@ use directory::{
     change::{CodeRules, DeleteMode},
     contract::Digest,
     decisions::{DecisionEntry, DecisionRecord, Outcome, Purpose},
-    ids::{DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
+    ids::{DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, ShadowId, TokenId, UserId, WorkspaceId},
     model::{
         Attribute, AttributeType, Attributes, Author, CodeRule, Deleted, Deletion, Epoch, Field, Grant, Group, Membership, PolicyGate,
         PolicyModule, PolicyStatus, PolicyStep, PolicyTests, PolicyVersion, Provenance, Quote, Reason, Role, Status, Step, StepNumber,
         TestsChange, Timestamp, Token, TokenKind, User, Version, Workspace,
     },
     register::{self, Kind},
+    shadow::Shadow,
     store::Deciding,
 };
 use uuid::Uuid;
@@ -295,6 +296,30 @@ pub(crate) fn deciding(columns: &mut Columns<'_>) -> Result<Deciding, Error> {
         module: columns.take::<Option<Vec<u8>>>()?.map(digest).transpose()?,
         standard: digest(columns.take()?)?,
     })
+}
+
+/// Columns of a shadow, from `policy_shadows s`.
+pub(crate) const SHADOW: &str = "s.id, s.active_id, s.policy_id, s.digest, s.settings, s.standard, s.standard_settings, s.started_by,
+  s.started_at, s.stopped_at, s.note";
+
+pub(crate) fn shadow(columns: &mut Columns<'_>) -> Result<Sealed<Shadow>, Error> {
+    let (id, active) = (ShadowId(columns.take()?), PolicyVersionId(columns.take()?));
+    let mut candidate = PolicyVersion {
+        id: PolicyVersionId(Uuid::nil()),
+        module: optional(columns)?.map(PolicyId),
+        digest: columns.take::<Option<Vec<u8>>>()?.map(digest).transpose()?,
+        settings: columns.take()?,
+        standard: digest(columns.take()?)?,
+        standard_settings: columns.take()?,
+        number: 0,
+        activated_by: optional(columns)?.map(UserId),
+        activated_at: Timestamp(columns.take()?),
+        repeats: None,
+        note: None,
+    };
+    let stopped_at = columns.take::<Option<i64>>()?.map(Timestamp);
+    candidate.note = columns.take()?;
+    Ok(Sealed::new(Shadow { id, active, candidate, stopped_at }))
 }
 
 /// Columns of policy tests, from `policy_tests t`.

@@ -16,10 +16,11 @@ use directory::{
     decisions::{DecisionEntry, DecisionFilter, DecisionOrder, DecisionSpan},
     ids::{DeletionId, GrantId, GroupId, MembershipId, PolicyId, PolicyVersionId, RoleId, TokenId, UserId, WorkspaceId},
     model::{
-        Attribute, Binned, BinnedUser, Deletion, Epoch, Grant, Group, Membership, PolicyModule, PolicyStep, PolicyTests, PolicyVersion,
-        Role, StepNumber, Timestamp, Token, User, Workspace,
+        Attribute, Binned, BinnedUser, Deletion, Grant, Group, Membership, PolicyModule, PolicyStep, PolicyTests, PolicyVersion, Role,
+        StepNumber, Timestamp, Token, User, Workspace,
     },
-    store::{GrantList, GroupFact, GroupList, Listed, MembershipList, RoleFact, RoleList, Snapshot, SubjectFacts, Urn, UserList},
+    shadow::{Shadow, ShadowFindings},
+    store::{GrantList, GroupFact, GroupList, Head, Listed, MembershipList, RoleFact, RoleList, Snapshot, SubjectFacts, Urn, UserList},
 };
 
 use uuid::Uuid;
@@ -28,7 +29,7 @@ use crate::{
     Database, bin, decisions, draw,
     error::failed,
     exec::{Row, Tx},
-    facts, limits, list, lookup, policy, policy_history, policy_tests,
+    facts, limits, list, lookup, policy, policy_history, policy_shadows, policy_tests,
     sql::Sql,
 };
 
@@ -99,7 +100,7 @@ impl Snapshot for View {
         lookup::workspace(self).await
     }
 
-    async fn head(&mut self) -> Result<(Epoch, PolicyVersionId), Error> {
+    async fn head(&mut self) -> Result<Head, Error> {
         lookup::head(self).await
     }
 
@@ -121,6 +122,14 @@ impl Snapshot for View {
 
     async fn policy_tests(&mut self) -> Result<Sealed<PolicyTests>, Error> {
         policy_tests::read(self).await
+    }
+
+    async fn shadow(&mut self) -> Result<Option<Sealed<Shadow>>, Error> {
+        policy_shadows::last(self).await
+    }
+
+    async fn shadow_findings(&mut self) -> Result<Sealed<ShadowFindings>, Error> {
+        policy_shadows::findings(self).await
     }
 
     async fn policy_history(&mut self, after: Option<StepNumber>, rows: usize) -> Result<Vec<Sealed<PolicyStep>>, Error> {

@@ -11,13 +11,14 @@ use directory::{
     ids::{PolicyId, WorkspaceId},
     model::{Token, Version, Workspace},
     store::{
-        ActivatePolicy, CreateToken, Credential, Deciding, ImportProgress, ImportSummary, ImportWorkspace, PolicyNews, Purge,
-        RecordPolicyStep, RevokeToken, SetPolicyTests, Snapshot, Store, UploadPolicy,
+        ActivatePolicy, AddToShadow, CreateToken, Credential, Deciding, ImportProgress, ImportSummary, ImportWorkspace, PolicyNews, Purge,
+        RecordPolicyStep, RevokeToken, SetPolicyTests, Snapshot, StartShadow, StopShadow, Store, UploadPolicy,
     },
 };
 
 use crate::{
-    Database, decisions, import, limits, news, policy, policy_history, policy_tests, rows, snapshot::View, sql::sql, tokens, write,
+    Database, decisions, import, limits, news, policy, policy_history, policy_shadows, policy_tests, rows, snapshot::View, sql::sql,
+    tokens, write,
 };
 
 const EXISTS: &str = "
@@ -107,6 +108,18 @@ impl Store for Database {
 
     async fn set_policy_tests(&self, warrant: Warrant<SetPolicyTests>) -> Result<Version, Error> {
         policy_tests::set(self, warrant).await
+    }
+
+    async fn start_shadow(&self, warrant: Warrant<StartShadow>) -> Result<(), Error> {
+        policy_shadows::start(self, warrant).await
+    }
+
+    async fn stop_shadow(&self, warrant: Warrant<StopShadow>) -> Result<(), Error> {
+        policy_shadows::stop(self, warrant).await
+    }
+
+    async fn add_to_shadow(&self, warrant: Warrant<AddToShadow>) -> Result<(), Error> {
+        policy_shadows::add(self, warrant).await
     }
 
     async fn ping(&self) -> Result<(), Error> {

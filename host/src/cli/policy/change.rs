@@ -35,10 +35,17 @@ struct Payload {
     user_errors: Vec<UserError>,
 }
 
+/// What is wrong with the input of a mutation.
 #[derive(Deserialize)]
-struct UserError {
+pub(super) struct UserError {
     code: String,
     message: String,
+}
+
+impl std::fmt::Display for UserError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.message, self.code)
+    }
 }
 
 /// The id of the version that decides now.
@@ -80,8 +87,7 @@ pub(super) async fn roll_back(remote: &Remote, to: Option<String>) -> anyhow::Re
 fn done(Answer { answer }: Answer) -> anyhow::Result<String> {
     let payload = answer.context("the server answers without a payload")?;
     if !payload.user_errors.is_empty() {
-        let told = |error: &UserError| format!("{} ({})", error.message, error.code);
-        bail!("{}", payload.user_errors.iter().map(told).collect::<Vec<_>>().join("\n- "));
+        bail!("{}", payload.user_errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n- "));
     }
     Ok(payload.policy.map_or_else(|| "something that you may not see".to_owned(), |version| version.id))
 }

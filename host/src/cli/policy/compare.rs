@@ -1,6 +1,6 @@
 //! `bailiwick policy compare`.
 
-mod report;
+pub(super) mod report;
 
 use std::path::PathBuf;
 
@@ -29,15 +29,8 @@ Examples:
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     place: Place,
-    /// The module's id, or `standard` for the embedded policy alone [default: the active module]
-    #[arg(long, value_name = "POL|standard")]
-    candidate: Option<String>,
-    /// Read the candidate's settings from this file [default: the active ones if the module stays, else its defaults]
-    #[arg(long, value_name = "FILE")]
-    settings: Option<PathBuf>,
-    /// Read the settings of the `standard` behind a module from this file [default: the active ones]
-    #[arg(long, value_name = "FILE")]
-    standard_settings: Option<PathBuf>,
+    #[command(flatten)]
+    candidate: Candidate,
     /// Only for this user, by id or user name; repeat it for more
     #[arg(long, value_name = "USER")]
     user: Vec<String>,
@@ -61,32 +54,71 @@ pub(in crate::cli) struct Arguments {
     json: bool,
 }
 
+/// A policy that might be activated.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Candidate {
+    /// The module's id, or `standard` for the embedded policy alone [default: the active module]
+    #[arg(long, value_name = "POL|standard")]
+    candidate: Option<String>,
+    /// Read the candidate's settings from this file [default: the active ones if the module stays, else its defaults]
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// Read the settings of the `standard` behind a module from this file [default: the active ones]
+    #[arg(long, value_name = "FILE")]
+    standard_settings: Option<PathBuf>,
+}
+
+impl Candidate {
+    /// As a `PolicyCandidateInput`.
+    pub(super) fn input(self) -> anyhow::Result<Value> {
+        let Self { candidate, settings, standard_settings } = self;
+        let mut proposed = Map::new();
+        let alone = candidate.as_deref() == Some("standard");
+        match candidate {
+            Some(_) if alone => drop(proposed.insert("standard".to_owned(), true.into())),
+            Some(id) => drop(proposed.insert("policyId".to_owned(), id.into())),
+            None => {}
+        }
+        if alone && settings.is_some() && standard_settings.is_some() {
+            bail!("--candidate standard has one kind of settings; leave --standard-settings out");
+        }
+        for (name, file) in [(if alone { "standardSettings" } else { "settings" }, settings), ("standardSettings", standard_settings)] {
+            if let Some(file) = file {
+                let read = std::fs::read_to_string(&file);
+                let text = read.with_context(|| format!("the settings in {} can not be read", file.display()))?;
+                proposed.insert(name.to_owned(), text.into());
+            }
+        }
+        Ok(proposed.into())
+    }
+}
+
 /// Examples that a server gives of each change in one piece, at most.
 const SERVER_EXAMPLES: usize = 50;
 
 const COMPARE: &str = "query ($input: ComparePoliciesInput!, $after: String) {
   comparePolicies(input: $input, after: $after) {
     activeVersion done total hasNextPage endCursor
-    actions {
-      action compared gained lost fieldsChanged unseen
-      fields { name hidden shown }
-      examples {
-        change hiddenFields shownFields activeReason candidateReason
-        subject { ...person }
-        object {
-          __typename id
-          ... on User { ...person }
-          ... on Group { name key }
-          ... on Role { name key }
-          ... on Membership { user { ...person } group { id name key } }
-          ... on Grant { user { ...person } role { id name key } }
-        }
-      }
-    }
+    actions { action compared gained lost fieldsChanged unseen fields { name hidden shown } examples { ...example } }
     failures { side action pairs reason }
   }
-}
-fragment person on User { id displayName userName }";
+}";
+
+/// The fragment `example`, for the end of a query.
+pub(super) const EXAMPLE: &str = "
+fragment person on User { id displayName userName }
+fragment example on PolicyComparisonExample {
+  change hiddenFields shownFields activeReason candidateReason
+  subject { ...person }
+  object {
+    __typename id
+    ... on User { ...person }
+    ... on Group { name key }
+    ... on Role { name key }
+    ... on Membership { user { ...person } group { id name key } }
+    ... on Grant { user { ...person } role { id name key } }
+  }
+}";
 
 const USER: &str = "query ($name: String!) { user(by: { userName: $name }) { id } }";
 
@@ -107,12 +139,14 @@ struct Comparison {
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Line {
+pub(super) struct Line {
     action: String,
     compared: u64,
     gained: u64,
     lost: u64,
     fields_changed: u64,
+    /// Not told of shadows.
+    #[serde(default)]
     unseen: u64,
     fields: Vec<FieldLine>,
     examples: Vec<Example>,
@@ -146,7 +180,7 @@ enum Change {
 }
 
 #[derive(Debug, Deserialize, Serialize)]
-struct Failure {
+pub(super) struct Failure {
     side: String,
     action: String,
     pairs: u64,
@@ -167,27 +201,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 async fn input(remote: &Remote, arguments: Arguments) -> anyhow::Result<Value> {
-    let Arguments { candidate, settings, standard_settings, user, object, sample, seed, action, examples, .. } = arguments;
-    let mut proposed = Map::new();
-    let alone = candidate.as_deref() == Some("standard");
-    match candidate {
-        Some(_) if alone => drop(proposed.insert("standard".to_owned(), true.into())),
-        Some(id) => drop(proposed.insert("policyId".to_owned(), id.into())),
-        None => {}
-    }
-    if alone && settings.is_some() && standard_settings.is_some() {
-        bail!("--candidate standard has one kind of settings; leave --standard-settings out");
-    }
-    for (name, file) in [(if alone { "standardSettings" } else { "settings" }, settings), ("standardSettings", standard_settings)] {
-        if let Some(file) = file {
-            let read = std::fs::read_to_string(&file);
-            let text = read.with_context(|| format!("the settings in {} can not be read", file.display()))?;
-            proposed.insert(name.to_owned(), text.into());
-        }
-    }
+    let Arguments { candidate, user, object, sample, seed, action, examples, .. } = arguments;
     let mut input = Map::new();
     let mut give = |name: &str, value: Value| drop(input.insert(name.to_owned(), value));
-    give("candidate", proposed.into());
+    give("candidate", candidate.input()?);
     give("examples", examples.min(SERVER_EXAMPLES).into());
     if !user.is_empty() {
         let mut ids = Vec::with_capacity(user.len());
@@ -233,10 +250,11 @@ async fn compare(remote: &Remote, input: &Value, examples: usize, progress: &Pro
     struct Answer {
         compare_policies: Option<Comparison>,
     }
+    let query = format!("{COMPARE}{EXAMPLE}");
     let mut sum: Option<Comparison> = None;
     loop {
         let after = sum.as_ref().and_then(|sum| sum.end_cursor.as_deref());
-        let answer: Answer = remote.graphql(COMPARE, &json!({ "input": input, "after": after })).await?;
+        let answer: Answer = remote.graphql(&query, &json!({ "input": input, "after": after })).await?;
         let piece = answer.compare_policies.context("one of the users or objects is not there, or you may not see it; check the ids")?;
         progress.tell_of("comparing pairs:", piece.done, piece.total);
         let whole = match sum.take() {
@@ -271,6 +289,11 @@ impl Comparison {
 }
 
 impl Line {
+    /// How often both policies answered.
+    pub(super) const fn compared(&self) -> u64 {
+        self.compared
+    }
+
     fn add(&mut self, line: Self, examples: usize) {
         self.compared += line.compared;
         self.gained += line.gained;

@@ -6,6 +6,7 @@
 //!
 //! To compare other pairs (recorded decisions, say), add a case to [`ComparePairs`] and say in `pairs` who and what it names.
 
+mod live;
 mod pairs;
 mod piece;
 mod side;
@@ -13,7 +14,7 @@ mod tally;
 
 use uuid::Uuid;
 
-use super::Directory;
+use super::{Directory, Sealed};
 use crate::{
     Error,
     contract::Cost,
@@ -22,8 +23,10 @@ use crate::{
     model::PolicyVersion,
     register::{self, Kind},
 };
+pub(super) use live::{Answered, AskedRows, Question};
 use pairs::Pairs;
 use piece::Piece;
+pub(super) use tally::Tally;
 
 /// What is to be compared, and how much of it at once.
 #[derive(Clone, Debug)]
@@ -108,8 +111,22 @@ pub enum ObjectId {
 }
 
 impl ObjectId {
+    /// A row of a kind that policies are compared on; `None` of other kinds.
+    #[must_use]
+    pub const fn new(kind: Kind, id: Uuid) -> Option<Self> {
+        match kind {
+            Kind::User => Some(Self::User(UserId(id))),
+            Kind::Group => Some(Self::Group(GroupId(id))),
+            Kind::Role => Some(Self::Role(RoleId(id))),
+            Kind::Membership => Some(Self::Membership(MembershipId(id))),
+            Kind::Grant => Some(Self::Grant(GrantId(id))),
+            _ => None,
+        }
+    }
+
     /// Its kind, and its id without the type.
-    const fn parts(self) -> (Kind, Uuid) {
+    #[must_use]
+    pub const fn parts(self) -> (Kind, Uuid) {
         match self {
             Self::User(id) => (Kind::User, id.0),
             Self::Group(id) => (Kind::Group, id.0),
@@ -286,6 +303,12 @@ impl Directory {
         Ok(version)
     }
 
+    /// The fields of the declared attributes.
+    async fn attribute_fields(&self) -> Result<Vec<String>, Error> {
+        let attributes = self.snapshot.lock().await.attributes().await?.into_iter().map(Sealed::open);
+        Ok(attributes.map(|attribute| format!("attributes.{}", attribute.name)).collect())
+    }
+
     async fn beginning(&self, pairs: &Pairs) -> Result<ComparePosition, Error> {
         let total = self.count_pairs(pairs).await?;
         Ok(ComparePosition { active: self.version.id, kind: Kind::User, row: None, subject: None, done: 0, total })
@@ -293,7 +316,7 @@ impl Directory {
 }
 
 /// The kinds that policies are compared on, in the order in which they are.
-const KINDS: [Kind; 5] = [Kind::User, Kind::Group, Kind::Role, Kind::Membership, Kind::Grant];
+pub(super) const KINDS: [Kind; 5] = [Kind::User, Kind::Group, Kind::Role, Kind::Membership, Kind::Grant];
 
 /// Refuses more than a piece may hold.
 fn bounded(ask: &Compare) -> Result<(), Error> {

@@ -43,6 +43,11 @@ impl Decision {
         Self::Deny { reason: reason.into() }
     }
 
+    /// What is in nobody's hands.
+    pub(super) fn by_nobody() -> Self {
+        Self::deny("no policy decides this action")
+    }
+
     /// Allowed, whatever the field: an answer to whether there is anything at all.
     pub(super) fn allow_all(reason: &str) -> Self {
         Self::Allow { hidden: Arc::new(Hidden::nothing()), reason: reason.into() }
@@ -66,7 +71,7 @@ impl Decision {
 pub(super) struct Needs(HashSet<String>);
 
 impl Needs {
-    fn of(manifest: &Manifest) -> Self {
+    pub(super) fn of(manifest: &Manifest) -> Self {
         Self(manifest.needs.iter().cloned().collect())
     }
 
@@ -155,10 +160,20 @@ pub(super) enum Glass {
 
 /// Who decides an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
+pub(super) enum Route {
     Module,
     Standard,
     Nobody,
+}
+
+impl Route {
+    /// Who decides `action` where a module of this manifest is active.
+    pub(super) fn by(manifest: &Manifest, action: &str) -> Self {
+        if manifest.decides.iter().any(|pattern| register::covers(pattern, action)) {
+            return Self::Module;
+        }
+        if manifest.otherwise == "standard" { Self::Standard } else { Self::Nobody }
+    }
 }
 
 impl Decider {
@@ -204,11 +219,7 @@ impl Decider {
 
     fn route(&self, action: &str) -> Result<Route, Failure> {
         let Some(module) = &self.module else { return Ok(Route::Standard) };
-        let manifest = &module.as_ref().map_err(Clone::clone)?.manifest;
-        if manifest.decides.iter().any(|pattern| register::covers(pattern, action)) {
-            return Ok(Route::Module);
-        }
-        Ok(if manifest.otherwise == "standard" { Route::Standard } else { Route::Nobody })
+        Ok(Route::by(&module.as_ref().map_err(Clone::clone)?.manifest, action))
     }
 
     /// Who decides `action`; `None` if nobody does and it is denied.
@@ -310,6 +321,9 @@ impl Directory {
         let pick = self.pick(purpose, len);
         let call = || Call::new(purpose, action, kind, facts, len);
         let answered = self.answers(action, kind, facts, (pick, len)).await;
+        if let Some(shadow) = &self.shadow {
+            Box::pin(self.shade(shadow, (action, kind), facts, (purpose, len, &answered))).await;
+        }
         match &answered {
             Ok((decisions, evidence)) if pick != Pick::None => self.note(&call(), pick, decisions, *evidence),
             Err(Error::Policy(failure)) => self.note_failure(&call(), failure),
@@ -334,19 +348,15 @@ impl Directory {
                 _ => break,
             }
         }
-        Ok(asked?.unwrap_or_else(|| all(Decision::deny("no policy decides this action"))))
+        Ok(asked?.unwrap_or_else(|| all(Decision::by_nobody())))
     }
 
     /// Asks whoever decides the action; `None` if nobody does.
     async fn ask(&self, action: &str, kind: Kind, facts: &Facts<'_>, pick: Pick) -> Result<Option<Answers>, Error> {
         let Some((verdicts, manifest, evidence)) = self.verdicts(action, facts, pick).await? else { return Ok(None) };
-        let table: Vec<Decision> = verdicts.table.iter().map(|verdict| self.enforce(verdict, kind, &manifest)).collect();
+        let (decisions, defects) = enforced(&verdicts, kind, &manifest)?;
+        defects.iter().for_each(|what| self.defect(kind, what));
         self.count_defects().await;
-        let decision = |&index: &u32| {
-            let found = table.get(index as usize).cloned();
-            found.ok_or_else(|| Error::Policy(Failure::Malformed(format!("verdict {index} of {}", table.len()))))
-        };
-        let decisions = verdicts.rows.iter().map(decision).collect::<Result<_, _>>()?;
         Ok(Some((decisions, evidence)))
     }
 
@@ -381,19 +391,6 @@ impl Directory {
             self.count_call(counts).await;
         }
         Ok(Some((outcome?, manifest, evidence)))
-    }
-
-    /// A verdict as a decision: what the module does not know is withheld, and an unknown name denies the row.
-    fn enforce(&self, verdict: &Verdict, kind: Kind, manifest: &Manifest) -> Decision {
-        let reason: Arc<str> = verdict.reason.as_str().into();
-        if !verdict.allow {
-            return Decision::Deny { reason };
-        }
-        if let Some(unknown) = verdict.withheld.iter().find(|name| !register::knows_field(name, Some(kind))) {
-            self.defect(kind, &format!("withheld unknown field `{unknown}`"));
-            return Decision::deny("the policy withheld a field that does not exist");
-        }
-        Decision::Allow { hidden: Arc::new(Hidden::new(kind, &verdict.withheld, &manifest.fields)), reason }
     }
 
     /// The scope over `kind`, asked for once a request.
@@ -431,6 +428,9 @@ impl Directory {
             self.count_call(counts).await;
         }
         let filter = outcome?;
+        if let Some(shadow) = &self.shadow {
+            self.shade_list(shadow, kind);
+        }
         let names = self.names(&filter, &positions).await?;
         let mut scope = match scope::compile(&filter, kind, &names) {
             Ok(scope) => scope,
@@ -465,6 +465,30 @@ impl Directory {
         }
         Err(Error::NotSearchable { kind: kind.name(), field: field.to_owned() })
     }
+}
+
+/// Verdicts as decisions, one a row, and what is wrong with them.
+pub(super) fn enforced(verdicts: &Verdicts, kind: Kind, manifest: &Manifest) -> Result<(Vec<Decision>, Vec<String>), Failure> {
+    let mut defects = Vec::new();
+    let table: Vec<Decision> = verdicts.table.iter().map(|verdict| enforce(verdict, kind, manifest, &mut defects)).collect();
+    let decision = |&index: &u32| {
+        let found = table.get(index as usize).cloned();
+        found.ok_or_else(|| Failure::Malformed(format!("verdict {index} of {}", table.len())))
+    };
+    Ok((verdicts.rows.iter().map(decision).collect::<Result<_, _>>()?, defects))
+}
+
+/// A verdict as a decision: what the module does not know is withheld, and an unknown name denies the row.
+fn enforce(verdict: &Verdict, kind: Kind, manifest: &Manifest, defects: &mut Vec<String>) -> Decision {
+    let reason: Arc<str> = verdict.reason.as_str().into();
+    if !verdict.allow {
+        return Decision::Deny { reason };
+    }
+    if let Some(unknown) = verdict.withheld.iter().find(|name| !register::knows_field(name, Some(kind))) {
+        defects.push(format!("withheld unknown field `{unknown}`"));
+        return Decision::deny("the policy withheld a field that does not exist");
+    }
+    Decision::Allow { hidden: Arc::new(Hidden::new(kind, &verdict.withheld, &manifest.fields)), reason }
 }
 
 /// A row as its decision shows it.

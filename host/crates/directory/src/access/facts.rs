@@ -194,6 +194,14 @@ impl Facts<'_> {
         ids.resize(len, None);
         ids
     }
+
+    /// What a write sets.
+    pub(super) fn fields(&self) -> &[String] {
+        match self {
+            Self::Deed(_, deed) => deed.fields,
+            Self::None(_) | Self::Rows(_) | Self::Imagined(..) | Self::Shared(..) => &[],
+        }
+    }
 }
 
 /// The facts about rows that are put to policies again and again, for one subject after the other: read once for each set of needs,

@@ -413,11 +413,7 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     /// A call about these facts.
     pub(super) fn new(purpose: Purpose, action: &'a str, kind: Kind, facts: &'a Facts<'_>, len: usize) -> Self {
-        let fields = match facts {
-            Facts::Deed(_, deed) => deed.fields,
-            Facts::None(_) | Facts::Rows(_) | Facts::Imagined(..) | Facts::Shared(..) => &[],
-        };
-        Self { purpose, action, kind, objects: facts.objects(len), fields }
+        Self { purpose, action, kind, objects: facts.objects(len), fields: facts.fields() }
     }
 }
 

@@ -106,7 +106,7 @@ impl Directory {
     }
 
     /// What is withheld of policies from whoever may read them.
-    async fn reads_policies(&self) -> Result<Arc<Hidden>, Error> {
+    pub(super) async fn reads_policies(&self) -> Result<Arc<Hidden>, Error> {
         let action = Kind::Policy.read();
         let decisions = self.decide_facts(&action, Kind::Policy, &Facts::Rows(RowSet::Others(Kind::Policy, 1)), 1).await?;
         match decisions.into_iter().next() {
@@ -316,7 +316,7 @@ impl Gate {
 
     pub(super) async fn active_version(&self, workspace: WorkspaceId) -> Result<Arc<PolicyVersion>, Error> {
         let mut snapshot = self.snapshot(workspace).await?;
-        let (_, id) = snapshot.head().await?;
+        let id = snapshot.head().await?.version;
         self.version(workspace, id, snapshot.as_mut()).await
     }
 
@@ -336,7 +336,7 @@ fn shown_module(module: PolicyModule, hidden: &Hidden) -> PolicyModule {
 }
 
 /// A version without what is withheld: settings that may not be seen are empty.
-fn shown_version(version: PolicyVersion, hidden: &Hidden) -> PolicyVersion {
+pub(super) fn shown_version(version: PolicyVersion, hidden: &Hidden) -> PolicyVersion {
     let settings = |settings: String| if hidden.takes("settings") { String::new() } else { settings };
     PolicyVersion {
         settings: settings(version.settings),
@@ -404,7 +404,7 @@ fn repeat(earlier: &PolicyVersion, id: PolicyVersionId, now: Timestamp) -> NewPo
     }
 }
 
-fn check_note(note: Option<&str>) -> Result<(), Error> {
+pub(super) fn check_note(note: Option<&str>) -> Result<(), Error> {
     match note {
         Some(note) if note.chars().count() > limits::DESCRIPTION_CHARS => {
             Err(Error::TooLarge(format!("the note has more than {} characters; shorten it", limits::DESCRIPTION_CHARS)))

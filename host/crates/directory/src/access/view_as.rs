@@ -6,7 +6,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use super::{
-    Actor, Ask, Candidate, Directory, Object, Subject, Visible,
+    Ask, Candidate, Directory, Object, Subject, Visible,
     decide::{Decision, known_only},
     log::Pick,
 };
@@ -69,7 +69,7 @@ impl Directory {
             let version = self.candidate_version(candidate).await?;
             self.under(&subject, &version).await?
         };
-        Ok(Self { watcher: Some(Watcher { asker: self.clone(), permissions }), recorded: false, ..other })
+        Ok(Self { watcher: Some(Watcher { asker: self.clone(), permissions }), recorded: false, shadow: None, ..other })
     }
 
     /// The directory as another user of the workspace would see it, to ask what the policy says. What it reads is not for the asker's eyes.
@@ -87,7 +87,7 @@ impl Directory {
         if self.users(&[user]).await?.into_iter().flatten().next().is_none() {
             return Err(Error::NotFound(format!("user `{user}`")));
         }
-        Ok(Subject { actor: Actor::User(user), scopes: None, ..self.subject.clone() })
+        Ok(self.as_user(user))
     }
 
     /// What whoever looks over the subject's shoulder may not see is denied and withheld, too.
@@ -189,7 +189,7 @@ impl Directory {
     /// What the policy says of a user; `None` for somebody who is not active.
     async fn decided_for(&self, user: &User, action: &str, object: &Object) -> Result<Option<Decision>, Error> {
         let context = self.facts_of(user.id).await?;
-        let other = match self.beside(user.id, context, &self.version).await {
+        let other = match self.beside(self.as_user(user.id), context, &self.version).await {
             Err(Error::Inactive) => return Ok(None),
             other => other?,
         };

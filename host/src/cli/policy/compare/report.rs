@@ -12,8 +12,14 @@ const HEADS: [&str; 6] = ["action", "compared", "gained", "lost", "fields change
 
 /// The whole report, without a line break at its end.
 pub(super) fn table(found: &Comparison) -> String {
-    let mut text = format!("{} pairs compared with the active version {}\n", grouped(found.done), found.active_version);
-    let changed = || found.actions.iter().filter(|line| line.changes() > 0);
+    let head = format!("{} pairs compared with the active version {}", grouped(found.done), found.active_version);
+    changes(head, &found.actions, &found.failures)
+}
+
+/// The same behind another head.
+pub(in crate::cli::policy) fn changes(head: String, actions: &[Line], failed: &[Failure]) -> String {
+    let mut text = format!("{head}\n");
+    let changed = || actions.iter().filter(|line| line.changes() > 0);
     if changed().next().is_some() {
         text.push('\n');
         columns(&mut text, changed());
@@ -21,7 +27,7 @@ pub(super) fn table(found: &Comparison) -> String {
     } else {
         text.push_str("\nNothing changes.\n");
     }
-    failures(&mut text, &found.failures);
+    failures(&mut text, failed);
     text.truncate(text.trim_end().len());
     text
 }

@@ -163,7 +163,7 @@ impl Directory {
         Ok(R::count(self.snapshot.lock().await.as_mut(), &every::<R>(Window::default())).await?.iter().sum())
     }
 
-    async fn drawn(&self, urn: Urn, size: usize, seed: u64) -> Result<Vec<Uuid>, Error> {
+    pub(super) async fn drawn(&self, urn: Urn, size: usize, seed: u64) -> Result<Vec<Uuid>, Error> {
         let ids = self.snapshot.lock().await.drawn(urn, end_of_an_id(seed), size).await?.open();
         Ok(distinct(ids.into_iter()))
     }
@@ -235,7 +235,7 @@ fn distinct<T: Ord>(ids: impl Iterator<Item = T>) -> Vec<T> {
     ids
 }
 
-const fn urn(kind: Kind) -> Urn {
+pub(super) const fn urn(kind: Kind) -> Urn {
     match kind {
         Kind::User => Urn::Users,
         Kind::Group => Urn::Groups,

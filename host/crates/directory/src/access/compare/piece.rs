@@ -11,14 +11,14 @@ use std::{
 use tokio::time::{Sleep, sleep};
 
 use super::{
-    Compare, ComparePosition, ComparisonSide, KINDS, PolicyComparison,
+    Compare, ComparePosition, KINDS, PolicyComparison,
     pairs::{Compared, Pairs},
-    side::{Chunk, Side, Who},
-    tally::{Outcome, Tally, differences},
+    side::{Both, Chunk, Who},
+    tally::Tally,
 };
 use crate::{
     Error,
-    access::{Directory, Sealed, facts::SubjectContext},
+    access::{Directory, facts::SubjectContext},
     contract::Cost,
     ids::UserId,
     limits,
@@ -59,13 +59,12 @@ impl<'a> Piece<'a> {
         candidate: PolicyVersion,
         (pairs, actions): (Pairs, Vec<(Kind, Vec<String>)>),
     ) -> Result<Self, Error> {
-        let attributes = directory.snapshot.lock().await.attributes().await?.into_iter().map(Sealed::open);
         Ok(Self {
             directory,
             versions: [directory.version.clone(), Arc::new(candidate)],
             pairs,
             actions,
-            attributes: attributes.map(|attribute| format!("attributes.{}", attribute.name)).collect(),
+            attributes: directory.attribute_fields().await?,
             facts: HashMap::new(),
             tally: Tally::new(ask.examples),
             left: ask.piece,
@@ -152,29 +151,13 @@ impl<'a> Piece<'a> {
     /// Puts a chunk of rows to both policies, for one subject.
     async fn compare<R: Compared>(&mut self, subject: UserId, seen: bool, chunk: &Chunk<R>, actions: &[String]) -> Result<(), Error> {
         let directory = self.directory;
-        let who = Who { asker: directory, user: subject, facts: self.facts_of(subject).await? };
-        let [active, candidate] = &self.versions;
-        let mut active = Side::open(&who, active, ComparisonSide::Active).await?;
-        let mut candidate = Side::open(&who, candidate, ComparisonSide::Candidate).await?;
-        let sights = [active.sights(chunk).await?, candidate.sights(chunk).await?];
+        let facts = self.facts_of(subject).await?;
+        let who = Who { asker: directory, subject: directory.as_user(subject), facts };
+        let versions = self.versions.clone();
+        let mut both = Both::open(&who, &versions).await?;
+        let sights = both.sights(chunk).await?;
         for action in actions {
-            let reads = *action == R::KIND.read();
-            let mut outcomes = Vec::with_capacity(2);
-            for (side, sights) in [&mut active, &mut candidate].into_iter().zip(&sights) {
-                let decided = match sights {
-                    Ok(sights) if reads => Ok(sights.iter().map(Outcome::of_sight).collect()),
-                    Ok(sights) => side.decide(action, chunk).await?.map(|decided| Outcome::of_actions(sights, decided)),
-                    Err(failure) => Err(failure.clone()),
-                };
-                match decided {
-                    Ok(decided) => outcomes.push(decided),
-                    Err(failure) => self.tally.failed(side.side, action, chunk.len(), &failure),
-                }
-            }
-            let Ok::<[Vec<Outcome>; 2], _>([before, after]) = outcomes.try_into() else { continue };
-            let fields = if reads { R::KIND.fields() } else { &[] };
-            let found = differences(&before, &after, fields, &self.attributes);
-            self.tally.compared(action, chunk.len());
+            let found = both.compare(action, chunk, &sights, &self.attributes, &mut self.tally).await?;
             if found.is_empty() {
                 continue;
             }
@@ -185,8 +168,7 @@ impl<'a> Piece<'a> {
                 self.tally.changed(action, &difference, object.map(|object| (subject, object)));
             }
         }
-        for (sum, side) in self.cost.iter_mut().zip([&active, &candidate]) {
-            let cost = side.cost().await;
+        for (sum, cost) in self.cost.iter_mut().zip(both.cost().await) {
             *sum = Cost { calls: sum.calls + cost.calls, fuel: sum.fuel + cost.fuel };
         }
         Ok(())

@@ -5,17 +5,20 @@ use std::{collections::HashMap, sync::Arc};
 use tokio::sync::{Mutex, OnceCell};
 use uuid::Uuid;
 
-use super::{ComparisonSide, ObjectId, pairs::Compared};
+use super::{
+    ComparisonSide, ObjectId,
+    pairs::Compared,
+    tally::{Difference, Outcome, Tally, differences},
+};
 use crate::{
     Error,
     access::{
-        Directory, Sealed,
+        Directory, Sealed, Subject,
         decide::Decision,
         facts::{Facts, SharedFacts, SubjectContext},
         resource::Resource,
     },
     contract::{Cost, Failure},
-    ids::UserId,
     model::{Group, PolicyVersion, Role, User},
     register::Kind,
 };
@@ -125,15 +128,15 @@ pub(super) struct Who<'a> {
     /// Who compares, at whose moment.
     pub(super) asker: &'a Directory,
     /// Who is asked about.
-    pub(super) user: UserId,
+    pub(super) subject: Subject,
     /// What policies are shown of it.
     pub(super) facts: Arc<SubjectContext>,
 }
 
 /// One subject under one policy.
-pub(super) struct Side<'a> {
+struct Side<'a> {
     /// Which policy.
-    pub(super) side: ComparisonSide,
+    side: ComparisonSide,
     who: &'a Who<'a>,
     version: &'a Arc<PolicyVersion>,
     directory: Directory,
@@ -143,23 +146,23 @@ pub(super) struct Side<'a> {
 
 impl<'a> Side<'a> {
     /// A subject, who must be active, under a version.
-    pub(super) async fn open(who: &'a Who<'a>, version: &'a Arc<PolicyVersion>, side: ComparisonSide) -> Result<Self, Error> {
+    async fn open(who: &'a Who<'a>, version: &'a Arc<PolicyVersion>, side: ComparisonSide) -> Result<Self, Error> {
         let directory = beside(who, version, side).await?;
         Ok(Self { side, who, version, directory, cost: Cost::default() })
     }
 
     /// Which rows the subject sees, and with which fields; or why the policy did not say.
-    pub(super) async fn sights<R: Compared>(&mut self, chunk: &Chunk<R>) -> Result<Result<Vec<Decision>, Failure>, Error> {
+    async fn sights<R: Compared>(&mut self, chunk: &Chunk<R>) -> Result<Result<Vec<Decision>, Failure>, Error> {
         answered(self.try_sights(chunk).await)
     }
 
     /// What the policy says of an action on each row, or why it did not say.
-    pub(super) async fn decide<R: Compared>(&mut self, action: &str, chunk: &Chunk<R>) -> Result<Result<Vec<Decision>, Failure>, Error> {
+    async fn decide<R: Compared>(&mut self, action: &str, chunk: &Chunk<R>) -> Result<Result<Vec<Decision>, Failure>, Error> {
         answered(self.ask(action, &chunk.own).await)
     }
 
     /// What all calls cost.
-    pub(super) async fn cost(&self) -> Cost {
+    async fn cost(&self) -> Cost {
         let current = self.directory.decider.lock().await.cost();
         Cost { calls: self.cost.calls + current.calls, fuel: self.cost.fuel + current.fuel }
     }
@@ -198,24 +201,82 @@ impl<'a> Side<'a> {
     }
 }
 
+/// Both policies, for one subject.
+pub(super) struct Both<'a> {
+    active: Side<'a>,
+    candidate: Side<'a>,
+}
+
+/// Which rows the subject sees under each of the two, the active one first; or why one of them did not say.
+pub(super) type Sights = [Result<Vec<Decision>, Failure>; 2];
+
+impl<'a> Both<'a> {
+    /// A subject, who must be active, under the active version and under another.
+    pub(super) async fn open(who: &'a Who<'a>, [active, candidate]: &'a [Arc<PolicyVersion>; 2]) -> Result<Self, Error> {
+        Ok(Self {
+            active: Side::open(who, active, ComparisonSide::Active).await?,
+            candidate: Side::open(who, candidate, ComparisonSide::Candidate).await?,
+        })
+    }
+
+    /// Which rows the subject sees.
+    pub(super) async fn sights<R: Compared>(&mut self, chunk: &Chunk<R>) -> Result<Sights, Error> {
+        Ok([self.active.sights(chunk).await?, self.candidate.sights(chunk).await?])
+    }
+
+    /// On which rows they say different things of an action. Notes how many they were asked about, or why one of them did not say.
+    /// `attributes` are the fields of the declared ones.
+    pub(super) async fn compare<R: Compared>(
+        &mut self,
+        action: &str,
+        chunk: &Chunk<R>,
+        sights: &Sights,
+        attributes: &[String],
+        tally: &mut Tally,
+    ) -> Result<Vec<Difference>, Error> {
+        let reads = action == R::KIND.read();
+        let mut outcomes = Vec::with_capacity(2);
+        for (side, sights) in [&mut self.active, &mut self.candidate].into_iter().zip(sights) {
+            let decided = match sights {
+                Ok(sights) if reads => Ok(sights.iter().map(Outcome::of_sight).collect()),
+                Ok(sights) => side.decide(action, chunk).await?.map(|decided| Outcome::of_actions(sights, decided)),
+                Err(failure) => Err(failure.clone()),
+            };
+            match decided {
+                Ok(decided) => outcomes.push(decided),
+                Err(failure) => tally.failed(side.side, action, chunk.len(), &failure),
+            }
+        }
+        let Ok::<[Vec<Outcome>; 2], _>([before, after]) = outcomes.try_into() else { return Ok(Vec::new()) };
+        tally.compared(action, chunk.len());
+        let fields = if reads { R::KIND.fields() } else { &[] };
+        Ok(differences(&before, &after, fields, attributes))
+    }
+
+    /// What all calls cost, the active policy's first.
+    pub(super) async fn cost(&self) -> [Cost; 2] {
+        [self.active.cost().await, self.candidate.cost().await]
+    }
+}
+
 /// The candidate itself answers: administrators are not helped out by `standard` where it fails.
 async fn beside(who: &Who<'_>, version: &Arc<PolicyVersion>, side: ComparisonSide) -> Result<Directory, Error> {
-    let directory = who.asker.beside(who.user, who.facts.clone(), version).await?;
+    let directory = who.asker.beside(who.subject.clone(), who.facts.clone(), version).await?;
     Ok(match side {
         ComparisonSide::Active => directory,
         ComparisonSide::Candidate => Directory { decider: Mutex::new(directory.decider.into_inner().behind_glass()), ..directory },
     })
 }
 
-/// Whether a policy gave no answer that counts. That no sandbox is free is no fault of a policy's.
+/// Whether a policy gave no answer that counts. That the server is busy, say, is no fault of a policy's.
 const fn failed<T>(answer: &Result<T, Error>) -> bool {
-    matches!(answer, Err(Error::Policy(failure)) if !matches!(failure, Failure::Busy(_) | Failure::Share(_)))
+    matches!(answer, Err(Error::Policy(failure)) if !failure.is_of_server())
 }
 
 fn answered<T>(answer: Result<T, Error>) -> Result<Result<T, Failure>, Error> {
     match answer {
         Ok(answer) => Ok(Ok(answer)),
-        Err(Error::Policy(failure)) if !matches!(failure, Failure::Busy(_) | Failure::Share(_)) => Ok(Err(failure)),
+        Err(Error::Policy(failure)) if !failure.is_of_server() => Ok(Err(failure)),
         Err(error) => Err(error),
     }
 }

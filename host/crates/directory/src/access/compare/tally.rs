@@ -98,7 +98,7 @@ impl Fields {
 }
 
 /// Adds a piece up.
-pub(super) struct Tally {
+pub(in crate::access) struct Tally {
     /// Examples of each change of each action.
     examples: usize,
     /// By action.
@@ -131,7 +131,7 @@ impl Tally {
     }
 
     /// Notes pairs on which a policy did not answer.
-    pub(super) fn failed(&mut self, side: ComparisonSide, action: &str, pairs: usize, failure: &Failure) {
+    pub(in crate::access) fn failed(&mut self, side: ComparisonSide, action: &str, pairs: usize, failure: &Failure) {
         let pairs = pairs as u64;
         match self.failures.iter_mut().find(|known| known.side == side && known.action == action) {
             Some(known) => known.pairs += pairs,
@@ -164,7 +164,7 @@ impl Tally {
     }
 
     /// What was added up, in the register's order.
-    pub(super) fn finish(mut self) -> (Vec<ComparedAction>, Vec<ComparisonFailure>) {
+    pub(in crate::access) fn finish(mut self) -> (Vec<ComparedAction>, Vec<ComparisonFailure>) {
         let kinds = register::actions().filter_map(|action| Some((register::action(&action)?.0, action)));
         let lines = kinds.filter_map(|(kind, action)| self.lines.remove(&action).map(|line| line.finish(kind, action)));
         (lines.collect(), self.failures)

@@ -74,7 +74,7 @@ impl Directory {
     }
 
     /// Those of these rows that the subject may see; none of a kind on which the policy gives no answer.
-    pub(super) async fn seen(&self, quotes: HashSet<Quote>) -> Result<HashSet<Quote>, Error> {
+    pub(in crate::access) async fn seen(&self, quotes: HashSet<Quote>) -> Result<HashSet<Quote>, Error> {
         let mut seen: HashSet<Quote> =
             quotes.iter().filter(|quote| quote.kind == Kind::User && self.subject.user() == Some(UserId(quote.id))).copied().collect();
         macro_rules! kind {

@@ -119,11 +119,6 @@ impl Directory {
         }
     }
 
-    /// A user of the workspace, in the caller's place.
-    pub(super) fn as_user(&self, user: UserId) -> Subject {
-        Subject { actor: Actor::User(user), scopes: None, expires_at: None, ..self.subject.clone() }
-    }
-
     /// Rows as stored, for the gates alone: nobody is shown them.
     pub(super) async fn stored<R: Listable>(
         &self,
