@@ -36,6 +36,7 @@ impl Engine for Native {
             digest: Digest([0; 32]),
             manifest: None,
             reasons: vec!["natively compiled rules take no uploads".to_owned()],
+            unready: None,
             fuel_per_row: Vec::new(),
         }
     }

@@ -8,6 +8,7 @@
 mod ask;
 mod document;
 mod expect;
+mod let_in;
 mod limits;
 mod reader;
 mod report;

@@ -30,7 +30,10 @@ use tests::{
     on_each_database, program,
 };
 
-use crate::hostile::guest::{Guest, Part};
+use crate::{
+    hostile::guest::{Guest, Part},
+    writes::stage::on_stage,
+};
 
 /// Pairs of policies, over all workspaces of one database.
 const CASES: usize = 40;
@@ -714,5 +717,42 @@ fn the_command_line_adds_the_pieces_up() {
             assert_eq!((code, text.as_str()), (1, ""), "{arguments:?}");
             assert!(errors.contains(says), "{arguments:?}: {errors}");
         }
+    });
+}
+
+#[test]
+fn what_was_recorded_is_compared_pair_by_pair() {
+    on_stage(async |stage| {
+        crate::shadow::set(stage, "{\"members_see\": \"workspace\"}").await;
+        for (who, whom) in [("ada", "ned"), ("mia", "ned"), ("mia", "eve"), ("ada", "sam")] {
+            // Refused or not, it is in the log.
+            stage.ask(who, "updateUser", json!({ "userId": stage.user(whom), "title": who }), "").await;
+        }
+        stage.done("ada", "suspendUser", json!({ "userId": stage.user("sam") }), "").await;
+        let candidate = json!({ "standardSettings": "{\"members_see\": \"self\"}" });
+        let input = json!({ "candidate": candidate, "recorded": 1000, "actions": ["user.read"], "pairs": 1 });
+        let (mut after, mut sums, mut lost) = (Json::Null, (0, 0), Vec::new());
+        loop {
+            let variables = json!({ "input": input, "after": after });
+            let answer = stage.host.graphql(stage.token("ada"), COMPARE, variables).await;
+            let piece = &answer["data"]["compared"];
+            for action in piece["actions"].as_array().unwrap() {
+                sums = (sums.0 + action["compared"].as_i64().unwrap(), sums.1 + action["lost"].as_i64().unwrap());
+                lost.extend(action["examples"].as_array().unwrap().iter().map(|example| example["object"]["id"].clone()));
+            }
+            assert_eq!(piece["total"], 4, "{answer}");
+            if piece["hasNextPage"] == false {
+                assert_eq!(piece["done"], 4);
+                break;
+            }
+            after = piece["endCursor"].clone();
+            // What is recorded meanwhile is of the next comparison.
+            stage.ask("ada", "updateUser", json!({ "userId": stage.user("ula"), "title": "meanwhile" }), "").await;
+        }
+        // Mia manages ned's group, and sees eve as everybody sees everybody.
+        assert_eq!((sums, &lost), ((4, 1), &vec![json!(stage.user("eve"))]));
+        let wrong = json!({ "candidate": candidate, "recorded": 10, "sample": 5 });
+        let answer = stage.host.graphql(stage.token("ada"), COMPARE, json!({ "input": wrong, "after": null })).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
     });
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bailiwick::wiring;
 use directory::{
     access::{Ask, Gate, LogSettings},
+    contract::{RowFilter, Verdict},
     decisions::{DecisionFilter, DecisionOrder, Outcome},
     query::{Order, Window},
     store::AmongUsers,
@@ -13,7 +14,10 @@ use reqwest::StatusCode;
 use serde_json::{Value as Json, json};
 use tests::{host::NOW, naive::policy::Asker};
 
-use crate::writes::stage::{Stage, on_stage};
+use crate::{
+    hostile::guest::{Guest, Part},
+    writes::stage::{Stage, on_stage},
+};
 
 const ENTRIES: &str = "query ($filter: DecisionFilterInput, $first: Int, $after: String) {
   decisions(filter: $filter, first: $first, after: $after) {
@@ -288,6 +292,47 @@ fn an_explanation_tells_no_more_than_its_asker_may_see() {
         let withheld = fact(&seen, "subject.permissions");
         assert_eq!((&withheld["values"], &withheld["withheld"]), (&json!([]), &json!(true)), "ned sees no grants of ada's");
         assert_eq!(fact(&seen, "subject.grants"), &json!({ "name": "subject.grants", "values": [], "withheld": true }));
+    });
+}
+
+#[test]
+fn who_sees_no_edges_is_told_nothing_that_follows_from_them() {
+    on_stage(async |stage| {
+        let whole = explain(stage, "ada", "mia", "user.read", Some(stage.user("ned"))).await;
+        assert_eq!(whole["calls"][0]["factsDigest"].as_str().unwrap().len(), 64);
+        let mut guest = Guest::new().describing(|manifest| {
+            manifest.decides = vec!["membership.read".to_owned(), "grant.read".to_owned()];
+            manifest.otherwise = "standard".to_owned();
+        });
+        let denied = guest.table(&[Verdict { reason: "no edges".to_owned(), ..Verdict::default() }]);
+        let nothing = guest.filter(&RowFilter { exact: true, ..RowFilter::default() });
+        let guest = guest.with(Part::Check, &denied).with(Part::Scope, &nothing);
+        let workspace = stage.world.id.parse().unwrap();
+        let module = stage.host.install(workspace, "no-edges", guest.component().into()).await;
+        stage.host.force(workspace, Some(module), String::new()).await;
+        let seen = explain(stage, "ada", "mia", "user.read", Some(stage.user("ned"))).await;
+        assert_eq!((&seen["allowed"], &seen["calls"][0]["factsDigest"]), (&json!(true), &Json::Null));
+        for name in ["subject.groups", "subject.manages", "user.managed-by-me"] {
+            assert_eq!(fact(&seen, name), &json!({ "name": name, "values": [], "withheld": true }));
+        }
+        // Rows that hang on somebody are no more told of than they are listed.
+        for (action, whom) in [("membership.remove", "ned"), ("grant.remove", "hal")] {
+            let edge = explain(stage, "ada", "ada", action, Some(stage.user(whom))).await;
+            let facts = edge["calls"].as_array().unwrap().iter().flat_map(|call| call["facts"].as_array().unwrap());
+            for fact in facts.filter(|fact| !fact["name"].as_str().unwrap().starts_with("subject.")) {
+                assert!(!fact["values"].to_string().contains("north") && !fact["values"].to_string().contains("helpdesk"), "{fact}");
+            }
+        }
+    });
+}
+
+#[test]
+fn nobody_is_signed_out_for_asking_about_somebody_who_is_not_active() {
+    on_stage(async |stage| {
+        stage.done("ada", "suspendUser", json!({ "userId": stage.user("ned") }), "").await;
+        let variables = json!({ "user": stage.user("ned"), "action": "user.read", "object": null });
+        let answer = stage.host.graphql(stage.token("ada"), EXPLAIN, variables).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{answer}");
     });
 }
 

@@ -46,7 +46,11 @@ fn a_module_is_listed_activated_and_rolled_back_and_all_of_it_is_history() {
         assert_eq!((&versions[0]["id"], &versions[0]["policyId"]), (&done["policy"]["id"], &uploaded["id"]));
         assert_eq!((&versions[1]["id"], &versions[1]["policyId"]), (&before["id"], &Json::Null));
 
-        let back = stage.ask("sue", "rollBackPolicy", json!({}), "policy { id name }").await;
+        let seen = json!({ "expectedVersionId": before["id"] });
+        let stale = stage.ask("sue", "rollBackPolicy", seen, "policy { id }").await;
+        assert_eq!((&stale["userErrors"][0]["code"], &stale["policy"]), (&json!("STALE"), &Json::Null));
+        let back = json!({ "expectedVersionId": done["policy"]["id"] });
+        let back = stage.ask("sue", "rollBackPolicy", back, "policy { id name }").await;
         assert_eq!((&back["userErrors"], &back["policy"]["name"]), (&json!([]), &json!("standard")));
         let history = "{ policyHistory(first: 3) { nodes { number kind author user { userName } via policyId policyVersionId note reasons { gate message } }
                        hasNextPage endCursor } }";
@@ -115,6 +119,10 @@ fn the_command_line_leads_a_module_through_its_life() {
         std::fs::write(&bad, b"no module").unwrap();
         let (good, bad) = (good.to_str().unwrap(), bad.to_str().unwrap());
 
+        let core = folder.path().join("core.wasm");
+        std::fs::write(&core, Guest::new().module()).unwrap();
+        let (code, text, errors) = program(stage, "ada", &["push", core.to_str().unwrap()]).await;
+        assert!(code == 0 && text.contains("a core module, which the server has made a component of"), "{text}{errors}");
         let (code, text, errors) = program(stage, "ada", &["push", bad]).await;
         assert_eq!(code, 1, "{text}");
         assert!(text.contains("rejected") && errors.contains("not a WebAssembly module"), "{text}{errors}");

@@ -68,6 +68,7 @@ pub(super) struct List {
     after_long_help = "\
 Examples:
   bailiwick policy rollback                        To the version before
+  bailiwick policy rollback --expected pov_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f
   bailiwick policy rollback --workspace acme       The same, past every gate
   bailiwick policy rollback --workspace acme --note 'ticket 12'
   bailiwick policy rollback --workspace acme --to pov_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f"
@@ -81,6 +82,9 @@ pub(super) struct Rollback {
     /// The version's id, as `policy list` prints it [default: the one before the active one]
     #[arg(long, value_name = "ID")]
     to: Option<PolicyVersionId>,
+    /// The version that must be active until now, so that two who go back at once do not go back twice [default: whichever is]
+    #[arg(long, value_name = "ID", conflicts_with = "workspace")]
+    expected: Option<PolicyVersionId>,
     /// Why, for the history
     #[arg(long, value_name = "TEXT", requires = "workspace")]
     note: Option<String>,
@@ -111,10 +115,11 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
 }
 
 async fn roll_back(arguments: Rollback, config: &Config) -> anyhow::Result<()> {
-    let Rollback { place, workspace, to, note } = arguments;
+    let Rollback { place, workspace, to, expected, note } = arguments;
     let Some(workspace) = workspace else {
         let remote = Remote::new(place.place()?)?;
-        let active = change::roll_back(&remote, to.map(|version| version.to_string())).await?;
+        let text = |version: PolicyVersionId| version.to_string();
+        let active = change::roll_back(&remote, to.map(text), expected.map(text)).await?;
         print(&format!("active: {active}"));
         return Ok(());
     };

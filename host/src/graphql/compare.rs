@@ -64,7 +64,7 @@ impl PolicyCandidateInput {
     }
 }
 
-/// What is compared with what. Without users and objects, a sample of real ones.
+/// What is compared with what. Without users and objects, and without `recorded`, a sample of real ones.
 #[derive(Clone, Debug, InputObject)]
 pub(super) struct ComparePoliciesInput {
     /// What the active policy is compared with.
@@ -77,6 +77,8 @@ pub(super) struct ComparePoliciesInput {
     sample: Option<i32>,
     /// What the choice of a sample follows from: the same gives the same, by default 0.
     seed: Option<i32>,
+    /// Instead: for whom and about what the latest so many entries of the decision log are, 1 to 10,000.
+    recorded: Option<i32>,
     /// The actions: of users, groups, roles, memberships and grants, and decided about what is there. By default all of them.
     actions: Option<Vec<String>>,
     /// At most so many examples of each change of each action in one piece: 0 to 50, by default 5.
@@ -88,16 +90,12 @@ pub(super) struct ComparePoliciesInput {
 impl ComparePoliciesInput {
     /// As the gate takes it.
     fn ask(&self) -> Result<Compare, Error> {
-        let number = |name: &str, asked: Option<i32>, default: i32| {
-            let asked = asked.unwrap_or(default);
-            usize::try_from(asked).map_err(|_| Error::Invalid(format!("`{name}: {asked}` is negative; ask for more, or leave it out")))
-        };
         Ok(Compare {
             candidate: self.candidate.candidate()?,
-            pairs: self.choice(number("sample", self.sample, SAMPLE)?)?,
+            pairs: self.choice(number("sample", self.sample.unwrap_or(SAMPLE))?)?,
             actions: self.actions.clone(),
-            examples: number("examples", self.examples, EXAMPLES)?,
-            piece: number("pairs", self.pairs, PAIRS)?,
+            examples: number("examples", self.examples.unwrap_or(EXAMPLES))?,
+            piece: number("pairs", self.pairs.unwrap_or(PAIRS))?,
         })
     }
 
@@ -105,6 +103,14 @@ impl ComparePoliciesInput {
         let subjects = parse_all::<UserId>(self.user_ids.as_deref().unwrap_or_default())?;
         let objects = self.object_ids.iter().flatten().map(object).collect::<Result<Vec<_>, _>>()?;
         let named = !subjects.is_empty() || !objects.is_empty();
+        if let Some(entries) = self.recorded {
+            if named || self.sample.is_some() || self.seed.is_some() {
+                let message =
+                    "`recorded` takes users and objects from the decision log; leave `userIds`, `objectIds`, `sample` and `seed` out";
+                return Err(Error::Invalid(message.to_owned()));
+            }
+            return Ok(ComparePairs::Recorded { entries: number("recorded", entries)? });
+        }
         match (named, self.sample, self.seed) {
             (true, None, None) => Ok(ComparePairs::Named { subjects, objects }),
             (true, _, _) => {
@@ -114,6 +120,10 @@ impl ComparePoliciesInput {
             (false, _, seed) => Ok(ComparePairs::Sample { size, seed: u64::from(seed.unwrap_or_default().cast_unsigned()) }),
         }
     }
+}
+
+fn number(name: &str, asked: i32) -> Result<usize, Error> {
+    usize::try_from(asked).map_err(|_| Error::Invalid(format!("`{name}: {asked}` is negative; ask for more, or leave it out")))
 }
 
 fn object(id: &ID) -> Result<ObjectId, Error> {
@@ -350,9 +360,9 @@ pub(super) fn long(count: u64) -> i64 {
 
 /// A position as cursors carry it: the version as the id, and everything else as the key.
 fn keyset(position: &ComparePosition) -> Keyset {
-    let ComparePosition { active, kind, row, subject, done, total } = position;
+    let ComparePosition { active, kind, row, subject, done, total, newest } = position;
     let (row, subject) = (row.unwrap_or_default().simple(), subject.unwrap_or_default().simple());
-    Keyset { key: format!("{} {row} {subject} {done} {total}", kind.name()), id: active.0 }
+    Keyset { key: format!("{} {row} {subject} {done} {total} {newest}", kind.name()), id: active.0 }
 }
 
 /// The position of [`keyset`].
@@ -360,7 +370,7 @@ fn position(cursor: &str, keyset: &Keyset) -> Result<ComparePosition, Error> {
     let parts: Vec<&str> = keyset.key.split(' ').collect();
     let id = |text: &str| Uuid::try_parse(text).ok().map(|id| Some(id).filter(|id| !id.is_nil()));
     let read = || {
-        let [kind, row, subject, done, total] = parts.as_slice() else { return None };
+        let [kind, row, subject, done, total, newest] = parts.as_slice() else { return None };
         Some(ComparePosition {
             active: PolicyVersionId(keyset.id),
             kind: Kind::named(kind)?,
@@ -368,6 +378,7 @@ fn position(cursor: &str, keyset: &Keyset) -> Result<ComparePosition, Error> {
             subject: id(subject)?,
             done: done.parse().ok()?,
             total: total.parse().ok()?,
+            newest: newest.parse().ok()?,
         })
     };
     read().ok_or_else(|| {
@@ -383,10 +394,10 @@ mod tests {
     fn a_position_comes_back_from_its_cursor() {
         for (row, subject) in [(None, None), (Some(Uuid::from_u128(7)), None), (Some(Uuid::from_u128(7)), Some(Uuid::from_u128(9)))] {
             let active = PolicyVersionId(Uuid::from_u128(1));
-            let at = ComparePosition { active, kind: Kind::Membership, row, subject, done: 3, total: u64::MAX };
+            let at = ComparePosition { active, kind: Kind::Membership, row, subject, done: 3, total: u64::MAX, newest: 7 };
             assert_eq!(position("", &keyset(&at)).unwrap(), at);
         }
-        for broken in ["", "user", "user - - 0 0", "nothing 0 0 0 0"] {
+        for broken in ["", "user", "user - - 0 0 0", "nothing 0 0 0 0 0"] {
             assert!(position("", &Keyset { key: broken.to_owned(), id: Uuid::nil() }).is_err(), "{broken}");
         }
     }

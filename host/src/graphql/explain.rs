@@ -49,8 +49,8 @@ struct ExplainedCallNode {
     module: String,
     /// SHA-256 of the module, hexadecimal.
     digest: String,
-    /// SHA-256 of what it was shown, the clock excepted, as in the decision log.
-    facts_digest: String,
+    /// SHA-256 of what it was shown, the clock excepted, as in the decision log; null where the viewer may not see all of that.
+    facts_digest: Option<String>,
     /// Units of work that the call used.
     fuel: i64,
     /// What it was shown about the subject and the object.
@@ -92,7 +92,7 @@ impl From<&ExplainedCall> for ExplainedCallNode {
         Self {
             module: call.module.clone(),
             digest: call.digest.to_string(),
-            facts_digest: call.facts_digest.to_string(),
+            facts_digest: call.facts_digest.map(|digest| digest.to_string()),
             fuel: i64::try_from(call.fuel).unwrap_or(i64::MAX),
             facts: call.facts.iter().map(fact).collect(),
         }

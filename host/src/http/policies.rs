@@ -26,7 +26,7 @@ use super::{
 use crate::{
     ids::Ids,
     policy_change::{self, Change, Expected, What},
-    policy_history,
+    policy_history, wiring,
 };
 
 /// The id under which the embedded policy is activated.
@@ -110,6 +110,7 @@ pub(super) async fn upload(edge: Arc<Edge>, mut request: Request) -> Result<Resp
     let subject = subject(&edge, &request).await?;
     let note = parameter(&request, "note")?;
     let bytes = super::body::read(request.take_body(), MODULE_BYTES, edge.app.config.limits.read_ms).await.map_err(too_large)?;
+    let is_core_module = wiring::is_core_module(&bytes);
     let work = async {
         let directory = edge.app.gate.open(subject, edge.app.clock.now()).await?;
         let mut ids = Noted { ids: Ids::random(edge.app.clock.clone()), made: Vec::new() };
@@ -119,7 +120,7 @@ pub(super) async fn upload(edge: Arc<Edge>, mut request: Request) -> Result<Resp
             PolicyStatus::Validated if ids.made.contains(&upload.id.0) => StatusCode::CREATED,
             PolicyStatus::Validated => StatusCode::OK,
         };
-        Ok(json_response(status, &view::upload(&upload)))
+        Ok(json_response(status, &view::upload(&upload, is_core_module)))
     };
     within(POLICY_MS, work).await
 }
@@ -189,7 +190,8 @@ pub(super) async fn roll_back(edge: Arc<Edge>, mut request: Request) -> Result<R
     let subject = subject(&edge, &request).await?;
     let sent: body::RollBack = json_body(&edge, &mut request).await?;
     let to = sent.to.map(|to| parse("`to`", &to)).transpose()?;
-    respond(&edge, subject, Change { expected: Expected::Any, what: What::RollBack { to } }).await
+    let expected = sent.expected.as_deref().map_or(Ok(Expected::Any), expected)?;
+    respond(&edge, subject, Change { expected, what: What::RollBack { to } }).await
 }
 
 /// `PUT /v1/policies/settings`.

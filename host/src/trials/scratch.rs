@@ -21,6 +21,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::{
+    let_in::LetIn,
     limits::EDGES,
     world::{Resource, World},
 };
@@ -59,7 +60,8 @@ impl Scratch {
         let folder =
             folder.map_err(|error| Error::Store(format!("no temporary folder can be made: {error}; set TMPDIR to a writable one")))?;
         let database = Database::scratch(folder.path()).await?;
-        let gate = Arc::new(Gate::new(database.store(), engine, candidate.standard.clone()).behind_glass());
+        let gate = Gate::new(database.store(), Arc::new(LetIn(engine)), candidate.standard.clone());
+        let gate = Arc::new(gate.behind_glass());
         let operator = Operator::new(OperatorVia::Trial);
         let mut ids = Ids::seeded(NAME, world.now);
         let policy = NewPolicyVersion {

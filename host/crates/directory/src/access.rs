@@ -75,6 +75,7 @@ use crate::{
 use decide::{Decider, Glass};
 use facts::SubjectContext;
 use loading::Standings;
+use log::Journal;
 use shadow::Shadows;
 use watch::Watch;
 
@@ -100,7 +101,7 @@ pub struct Gate {
     /// Which active versions are loaded here, and which do not load.
     standings: Standings,
     /// The decision log, if one is kept.
-    log: Option<log::Log>,
+    log: Option<Arc<log::Log>>,
     /// Puts what traffic asks to candidates, too; `None` for none.
     shadows: Option<Shadows>,
     /// Counts how versions fail that were activated a short time ago; `None` for none.
@@ -174,22 +175,12 @@ impl Gate {
     /// [`Error::NotFound`] if the workspace is gone; those of the store. A policy that cannot be loaded is no error here: it
     /// denies what is asked of it.
     pub async fn open(self: &Arc<Self>, subject: Subject, now: Timestamp) -> Result<Directory, Error> {
-        self.open_under(subject, now, None).await
-    }
-
-    /// The same, decided by `version` instead of the active one if it is given.
-    async fn open_under(self: &Arc<Self>, subject: Subject, now: Timestamp, version: Option<&PolicyVersion>) -> Result<Directory, Error> {
         let Some(mut snapshot) = self.store.snapshot(subject.workspace).await? else {
             return Err(Error::NotFound("the workspace".to_owned()));
         };
         let head = snapshot.head().await?;
-        // What a version that is not active would decide is no decision.
-        let version_is_active = version.is_none();
-        let version = match version {
-            Some(version) => Arc::new(version.clone()),
-            None => self.version(subject.workspace, head.version, snapshot.as_mut()).await?,
-        };
-        let shadow = if version_is_active { self.shadow(head.shadow, snapshot.as_mut()).await? } else { None };
+        let version = self.version(subject.workspace, head.version, snapshot.as_mut()).await?;
+        let shadow = self.shadow(head.shadow, snapshot.as_mut()).await?;
         let context = match subject.user() {
             Some(user) => self.subject(&subject, user, head.epoch, snapshot.as_mut()).await?,
             None => Arc::new(SubjectContext::default()),
@@ -199,6 +190,7 @@ impl Gate {
         }
         let decider = Decider::new(self, &subject, &version).await;
         let unloadable = decider.unloadable();
+        let (journal, workspace) = (self.log.clone(), subject.workspace);
         let directory = Directory {
             gate: self.clone(),
             subject,
@@ -214,8 +206,8 @@ impl Gate {
             defect_counted: AtomicBool::new(false),
             defective: Mutex::default(),
             workspace: OnceCell::new(),
-            journal: Mutex::default(),
-            recorded: version_is_active,
+            journal: Journal::new(journal, workspace),
+            recorded: true,
             watcher: None,
             witnesses: Mutex::default(),
         };
@@ -321,7 +313,7 @@ pub struct Directory {
     defective: Mutex<HashSet<Kind>>,
     workspace: OnceCell<Option<Visible<Workspace>>>,
     /// What was decided about writes, until it is recorded.
-    journal: Mutex<Vec<crate::decisions::DecisionRecord>>,
+    journal: Journal,
     /// Whether decisions are recorded, and failures counted: not where somebody only looks what a policy would say.
     recorded: bool,
     /// Who looks over the subject's shoulder, if somebody does.
@@ -428,7 +420,7 @@ impl Directory {
             defect_counted: AtomicBool::new(false),
             defective: Mutex::default(),
             workspace: OnceCell::new(),
-            journal: Mutex::default(),
+            journal: Journal::new(None, self.subject.workspace),
             recorded: false,
             watcher: None,
             witnesses: Mutex::default(),

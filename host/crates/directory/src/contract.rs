@@ -341,6 +341,8 @@ pub struct Validation {
     pub manifest: Option<Manifest>,
     /// Every reason to reject it, each with a remedy.
     pub reasons: Vec<String>,
+    /// Why the server could not look at it, which says nothing about the module; it is the only reason then.
+    pub unready: Option<String>,
     /// The probe's cost: fuel a row of `check`, for each kind.
     pub fuel_per_row: Vec<(String, u64)>,
 }

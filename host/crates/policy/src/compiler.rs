@@ -21,7 +21,7 @@ use crate::{
     engine::{CompilerPlace, SandboxConfig},
     guest::Limiter,
     limits,
-    module::{Reasons, check_len, compile, fit},
+    module::{Uncompiled, check_len, compile, fit},
     process,
     worker::{Lost, Workers},
 };
@@ -48,17 +48,20 @@ struct Works {
 }
 
 impl Works {
-    fn compiled(&self, digest: Digest, bytes: &[u8]) -> Result<PolicyPre<Limiter>, Reasons> {
+    fn compiled(&self, digest: Digest, bytes: &[u8]) -> Result<PolicyPre<Limiter>, Uncompiled> {
         let kept = self.disk.as_deref().and_then(|disk| disk.get(digest));
         if let Some(component) = kept.and_then(|file| loaded(&self.engine, Code::File(&file))) {
-            return fit(&self.engine, &component);
+            return Ok(fit(&self.engine, &component)?);
         }
-        let CompilerPlace::Process(compiling) = &self.place else { return compile(&self.engine, bytes, self.module_bytes) };
+        let CompilerPlace::Process(compiling) = &self.place else {
+            return Ok(compile(&self.engine, bytes, self.module_bytes)?);
+        };
         check_len(bytes, self.module_bytes)?;
         let code = process::precompile(compiling, bytes, self.patience)?;
         let file = self.disk.as_deref().and_then(|disk| disk.put(digest, &code));
         let component = loaded(&self.engine, file.as_deref().map_or(Code::Bytes(&code), Code::File));
-        fit(&self.engine, &component.ok_or_else(|| vec!["the compiler made no code; tell the operator of the server".to_owned()])?)
+        let none = || Uncompiled::Unable("the compiler made no code; tell the operator of the server".to_owned());
+        Ok(fit(&self.engine, &component.ok_or_else(none)?)?)
     }
 }
 
@@ -121,7 +124,7 @@ impl Compiler {
 
     /// Compiles the bytes of that digest. What has begun runs to its end even when nobody waits any longer: then the next turn begins
     /// after it, and one for the same bytes ends with it.
-    pub(crate) async fn compile(&self, _turn: &Turn<'_>, digest: Digest, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Reasons> {
+    pub(crate) async fn compile(&self, _turn: &Turn<'_>, digest: Digest, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Uncompiled> {
         let (works, cache) = (Arc::clone(&self.works), Arc::clone(&self.compiled));
         let compiled = self.worker.run(move || {
             let known = cache.lock().unwrap_or_else(PoisonError::into_inner).get(digest);
@@ -134,8 +137,8 @@ impl Compiler {
         });
         match timeout(self.patience(), compiled).await {
             Ok(Ok(compiled)) => compiled,
-            Ok(Err(Lost)) => Err(vec!["the compiler failed on the module; build it with another version of its tools".to_owned()]),
-            Err(_) => Err(vec![format!("compiling takes longer than {} ms; make the module smaller", self.compile_ms)]),
+            Ok(Err(Lost)) => Err(vec!["the compiler failed on the module; build it with another version of its tools".to_owned()].into()),
+            Err(_) => Err(Uncompiled::Late(format!("compiling takes longer than {} ms; make the module smaller", self.compile_ms))),
         }
     }
 
@@ -168,7 +171,7 @@ mod tests {
         compiler.worker.send(move || held.recv().unwrap_or_default());
         let turn = compiler.turn().await.unwrap();
         let reasons = compiler.compile(&turn, Digest([0; 32]), Arc::from([])).await.err().unwrap();
-        assert_eq!(reasons, ["compiling takes longer than 20 ms; make the module smaller"]);
+        assert_eq!(reasons.reasons(), ["compiling takes longer than 20 ms; make the module smaller"]);
         drop(release);
     }
 }

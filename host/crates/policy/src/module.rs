@@ -24,6 +24,33 @@ use crate::{
 /// Every reason why bytes cannot be run, each with its remedy.
 pub(crate) type Reasons = Vec<String>;
 
+/// Why there is no code.
+#[derive(Debug)]
+pub(crate) enum Uncompiled {
+    /// The module is at fault.
+    Refused(Reasons),
+    /// It took too long, which is the module's fault or a busy server's.
+    Late(String),
+    /// The server is at fault: another time it may go.
+    Unable(String),
+}
+
+impl From<Reasons> for Uncompiled {
+    fn from(reasons: Reasons) -> Self {
+        Self::Refused(reasons)
+    }
+}
+
+impl Uncompiled {
+    /// As it is told to whoever uploads the module.
+    pub(crate) fn reasons(self) -> Reasons {
+        match self {
+            Self::Refused(reasons) => reasons,
+            Self::Late(why) | Self::Unable(why) => vec![why],
+        }
+    }
+}
+
 /// SHA-256 of a module's bytes as uploaded.
 pub(crate) fn digest(bytes: &[u8]) -> directory::contract::Digest {
     directory::contract::Digest(Sha256::digest(bytes).into())

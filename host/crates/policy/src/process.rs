@@ -17,7 +17,7 @@ use std::{
 use crate::{
     engine::{SandboxConfig, compiling_engine},
     limits,
-    module::{self, Reasons},
+    module::{self, Reasons, Uncompiled},
     worker::stand_back,
 };
 
@@ -61,7 +61,7 @@ impl CompilingBounds {
 }
 
 /// Has a module compiled, within `deadline`.
-pub(crate) fn precompile(with: &Compiling, bytes: &[u8], deadline: Duration) -> Result<Vec<u8>, Reasons> {
+pub(crate) fn precompile(with: &Compiling, bytes: &[u8], deadline: Duration) -> Result<Vec<u8>, Uncompiled> {
     let mut command = Command::new(&with.program);
     command.args(&with.arguments);
     for (name, bound) in with.bounds.arguments() {
@@ -72,12 +72,12 @@ pub(crate) fn precompile(with: &Compiling, bytes: &[u8], deadline: Duration) -> 
     let ended = command.spawn().and_then(|child| converse(child, bytes, deadline));
     match ended {
         Ok(Ended { killed: true, .. }) => {
-            Err(vec![format!("compiling takes longer than {} ms; make the module smaller", deadline.as_millis())])
+            Err(Uncompiled::Late(format!("compiling takes longer than {} ms; make the module smaller", deadline.as_millis())))
         }
-        Ok(Ended { status, output, said, .. }) => judged(status, output, &said, with.bounds),
+        Ok(Ended { status, output, said, .. }) => Ok(judged(status, output, &said, with.bounds)?),
         Err(error) => {
             tracing::error!(%error, program = %with.program.display(), "the compiler does not start");
-            Err(vec![format!("the compiler does not start ({error}); tell the operator of the server")])
+            Err(Uncompiled::Unable(format!("the compiler does not start ({error}); tell the operator of the server")))
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     engine::{SandboxConfig, engine},
     guest::Limiter,
     limits,
-    module::{Reasons, digest},
+    module::{Uncompiled, digest},
     session::{Account, GuestSession, Runtime},
     share::{ShareLimits, Shares},
     validate,
@@ -101,8 +101,8 @@ impl Sandbox {
     }
 
     /// Waits until an upload's turn has come: one after the other is compiled and tried.
-    pub(crate) async fn upload(&self) -> Result<Turn<'_>, Reasons> {
-        self.uploads.turn().await.map_err(|crowded| vec![crowded])
+    pub(crate) async fn upload(&self) -> Result<Turn<'_>, Uncompiled> {
+        self.uploads.turn().await.map_err(Uncompiled::Unable)
     }
 
     /// What all sessions together may use that an upload is tried with.
@@ -111,7 +111,7 @@ impl Sandbox {
     }
 
     /// Compiles an upload whose turn it is, unless it is loaded.
-    pub(crate) async fn compile(&self, turn: &Turn<'_>, digest: Digest, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Reasons> {
+    pub(crate) async fn compile(&self, turn: &Turn<'_>, digest: Digest, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Uncompiled> {
         if let Ok(known) = self.cached(digest) {
             return Ok(known.module);
         }
@@ -133,7 +133,11 @@ impl Sandbox {
             return Err(Failure::Unloadable(format!("the stored bytes of module {} are not its own", module.digest)));
         }
         let compiled = lane.compile(&turn, module.digest, Arc::clone(&module.bytes)).await;
-        let compiled = compiled.map_err(|reasons| Failure::Unloadable(reasons.join("; ")))?;
+        let compiled = compiled.map_err(|uncompiled| match uncompiled {
+            // What was let in once is not at fault if this server is too busy, or can not.
+            Uncompiled::Late(why) | Uncompiled::Unable(why) => Failure::Unready(why),
+            Uncompiled::Refused(reasons) => Failure::Unloadable(reasons.join("; ")),
+        })?;
         let manifest = Arc::new(GuestSession::new(self.runtime(), Account::Aside, compiled.clone()).describe().await?);
         self.keep(module.digest, compiled, Arc::clone(&manifest));
         Ok(manifest)

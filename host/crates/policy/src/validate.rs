@@ -11,7 +11,7 @@ use directory::{
 
 use crate::{
     guest::quoted,
-    module::{self, Reasons},
+    module::{self, Reasons, Uncompiled},
     probe::{Probe, probe},
     sandbox::Sandbox,
     session::GuestSession,
@@ -21,17 +21,20 @@ use crate::{
 pub(crate) async fn validate(sandbox: &Sandbox, bytes: &[u8], settings: &str) -> Validation {
     let upload = Arc::from(bytes);
     let digest = sandbox.digest(&upload).await.unwrap_or_else(|Lost| module::digest(bytes));
-    let mut validation = Validation { digest, manifest: None, reasons: Vec::new(), fuel_per_row: Vec::new() };
+    let mut validation = Validation { digest, manifest: None, reasons: Vec::new(), unready: None, fuel_per_row: Vec::new() };
     let compiled = async {
         let turn = sandbox.upload().await?;
         let module = sandbox.compile(&turn, digest, upload).await?;
-        Ok::<_, Reasons>((turn, module))
+        Ok::<_, Uncompiled>((turn, module))
     };
     // The turn is kept while the module is tried, so that uploads take one thread, whatever their number.
     let (_turn, module) = match compiled.await {
         Ok(compiled) => compiled,
-        Err(reasons) => {
-            validation.reasons = reasons;
+        Err(uncompiled) => {
+            if let Uncompiled::Unable(why) = &uncompiled {
+                validation.unready = Some(why.clone());
+            }
+            validation.reasons = uncompiled.reasons();
             return validation;
         }
     };

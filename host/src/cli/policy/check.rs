@@ -98,7 +98,7 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 
 impl Findings {
     fn text(&self) -> String {
-        let Validation { digest, manifest, reasons, fuel_per_row } = &self.validation;
+        let Validation { digest, manifest, reasons, fuel_per_row, .. } = &self.validation;
         let accepted = if reasons.is_empty() { "accepted" } else { "rejected" };
         let named = manifest.as_ref().map_or_else(String::new, |manifest| format!(": {} {}", manifest.name, manifest.version));
         let core = if self.core { ", a core module, which the server turns into a component" } else { "" };
@@ -123,7 +123,7 @@ impl Findings {
     }
 
     fn json(&self) -> Value {
-        let Validation { digest, manifest, reasons, fuel_per_row } = &self.validation;
+        let Validation { digest, manifest, reasons, fuel_per_row, .. } = &self.validation;
         json!({
             "accepted": reasons.is_empty(),
             "digest": digest.to_string(),

@@ -24,6 +24,7 @@ use super::super::{
 Examples:
   bailiwick policy compare --candidate pol_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f
   bailiwick policy compare --candidate standard --settings open.json --sample 200
+  bailiwick policy compare --settings strict.json --recorded 1000
   bailiwick policy compare --settings strict.json --user ada@acme.example --json"
 )]
 pub(in crate::cli) struct Arguments {
@@ -43,6 +44,9 @@ pub(in crate::cli) struct Arguments {
     /// Sample others with another number
     #[arg(long, value_name = "N", conflicts_with_all = ["user", "object"])]
     seed: Option<i32>,
+    /// For whom and about what the latest so many entries of the decision log are
+    #[arg(long, value_name = "N", conflicts_with_all = ["user", "object", "sample", "seed"])]
+    recorded: Option<i32>,
     /// Only this action, such as `user.read`; repeat it for more
     #[arg(long, value_name = "ACTION")]
     action: Vec<String>,
@@ -201,7 +205,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 async fn input(remote: &Remote, arguments: Arguments) -> anyhow::Result<Value> {
-    let Arguments { candidate, user, object, sample, seed, action, examples, .. } = arguments;
+    let Arguments { candidate, user, object, sample, seed, recorded, action, examples, .. } = arguments;
     let mut input = Map::new();
     let mut give = |name: &str, value: Value| drop(input.insert(name.to_owned(), value));
     give("candidate", candidate.input()?);
@@ -219,7 +223,7 @@ async fn input(remote: &Remote, arguments: Arguments) -> anyhow::Result<Value> {
     if !action.is_empty() {
         give("actions", action.into());
     }
-    for (name, number) in [("sample", sample), ("seed", seed)] {
+    for (name, number) in [("sample", sample), ("seed", seed), ("recorded", recorded)] {
         if let Some(number) = number {
             give(name, number.into());
         }

@@ -47,10 +47,13 @@ pub(in crate::cli) struct Push {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Uploaded {
     id: String,
     status: String,
     digest: String,
+    #[serde(default)]
+    core_module: bool,
     #[serde(default)]
     reasons: Vec<String>,
 }
@@ -71,7 +74,8 @@ pub(super) async fn run(arguments: Push) -> anyhow::Result<()> {
     if json {
         print(serde_json::from_str::<Value>(&page.body)?.to_string().as_str());
     } else {
-        print(&format!("{}  {}  {}", uploaded.id, uploaded.status, uploaded.digest));
+        let core = if uploaded.core_module { "  (a core module, which the server has made a component of)" } else { "" };
+        print(&format!("{}  {}  {}{core}", uploaded.id, uploaded.status, uploaded.digest));
     }
     if uploaded.status != "validated" {
         let reasons: Vec<String> = uploaded.reasons.iter().map(|reason| format!("\n- {reason}")).collect();

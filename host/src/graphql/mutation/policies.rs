@@ -52,6 +52,8 @@ pub(in crate::graphql) struct UpdatePolicySettingsInput {
 pub(in crate::graphql) struct RollBackPolicyInput {
     /// An earlier version; the one before the active one if it is left out.
     version_id: Option<ID>,
+    /// The version that the caller has seen as active. Without, whichever is active is left: two who go back at once go back twice.
+    expected_version_id: Option<ID>,
 }
 
 /// Policy tests to be kept in place of others.
@@ -168,7 +170,8 @@ impl UpdatePolicySettingsInput {
 impl RollBackPolicyInput {
     fn change(self) -> Result<Change, Problem> {
         let to = self.version_id.as_ref().map(|version| id::<PolicyVersionId>(version, "versionId")).transpose()?;
-        Ok(Change { expected: Expected::Any, what: What::RollBack { to } })
+        let expected = self.expected_version_id.as_ref().map(|version| id::<PolicyVersionId>(version, "expectedVersionId")).transpose()?;
+        Ok(Change { expected: expected.map_or(Expected::Any, Expected::Version), what: What::RollBack { to } })
     }
 }
 

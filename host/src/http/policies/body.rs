@@ -18,6 +18,8 @@ pub(super) struct Activate {
 #[serde(deny_unknown_fields)]
 pub(super) struct RollBack {
     pub(super) to: Option<String>,
+    /// As in [`Activate::expected`]; without, whichever version is active is left.
+    pub(super) expected: Option<String>,
 }
 
 /// The body of a change of settings.

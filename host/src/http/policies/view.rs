@@ -9,11 +9,13 @@ use serde_json::{Value, json};
 use super::STANDARD;
 use crate::{policy_history::instant, trials::report_json};
 
-pub(super) fn upload(upload: &Upload) -> Value {
+/// `is_core_module`: the server has turned it into a component.
+pub(super) fn upload(upload: &Upload, is_core_module: bool) -> Value {
     json!({
         "id": upload.id.to_string(),
         "digest": upload.digest.to_string(),
         "status": upload.status.name(),
+        "coreModule": is_core_module,
         "reasons": upload.reasons,
         "tests": upload.tests.as_ref().map(report_json),
     })

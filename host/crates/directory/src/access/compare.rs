@@ -4,7 +4,7 @@
 //! of rows of one kind after the other, and puts each chunk to one subject after the other. The chunk and the facts about it are read
 //! once for all subjects; each subject takes one `check` an action and a policy, however many rows there are.
 //!
-//! To compare other pairs (recorded decisions, say), add a case to [`ComparePairs`] and say in `pairs` who and what it names.
+//! To compare other pairs, add a case to [`ComparePairs`] and say in `pairs` who and what it names.
 
 mod live;
 mod pairs;
@@ -93,6 +93,11 @@ pub enum ComparePairs {
         /// What the choice follows from.
         seed: u64,
     },
+    /// Active users about the rows that they asked for, as so many of the latest entries of the decision log have it.
+    Recorded {
+        /// How many entries.
+        entries: usize,
+    },
 }
 
 /// A row of one of the kinds that policies are compared on.
@@ -152,6 +157,8 @@ pub struct ComparePosition {
     pub done: u64,
     /// Pairs that there were when the comparison began.
     pub total: u64,
+    /// The newest entry of the decision log when the comparison began; 0 where it is of no account.
+    pub newest: u64,
 }
 
 /// A piece of a comparison: what it found, by itself.
@@ -279,10 +286,15 @@ impl Directory {
             return Err(Error::Stale("the active policy version".to_owned()));
         }
         let candidate = self.candidate_version(&ask.candidate).await?;
-        let Some(pairs) = self.pairs(&ask.pairs, &actions).await? else { return Ok(None) };
+        let newest = match (after, &ask.pairs) {
+            (Some(position), _) => position.newest,
+            (None, ComparePairs::Recorded { .. }) => self.snapshot.lock().await.decision_span().await?.last,
+            (None, _) => 0,
+        };
+        let Some(pairs) = self.pairs(&ask.pairs, &actions, newest).await? else { return Ok(None) };
         let position = match after {
             Some(position) => position.clone(),
-            None => self.beginning(&pairs).await?,
+            None => self.beginning(&pairs, newest).await?,
         };
         let piece = Piece::of(self, ask, candidate, (pairs, actions)).await?;
         piece.run(position).await.map(Some)
@@ -309,9 +321,9 @@ impl Directory {
         Ok(attributes.map(|attribute| format!("attributes.{}", attribute.name)).collect())
     }
 
-    async fn beginning(&self, pairs: &Pairs) -> Result<ComparePosition, Error> {
+    async fn beginning(&self, pairs: &Pairs, newest: u64) -> Result<ComparePosition, Error> {
         let total = self.count_pairs(pairs).await?;
-        Ok(ComparePosition { active: self.version.id, kind: Kind::User, row: None, subject: None, done: 0, total })
+        Ok(ComparePosition { active: self.version.id, kind: Kind::User, row: None, subject: None, done: 0, total, newest })
     }
 }
 
@@ -334,6 +346,7 @@ fn bounded(ask: &Compare) -> Result<(), Error> {
             within("objects", objects.len(), 0, limits::COMPARE_NAMED)
         }
         ComparePairs::Sample { size, .. } => within("the sample", *size, 1, limits::COMPARE_SAMPLE),
+        ComparePairs::Recorded { entries } => within("entries of the log", *entries, 1, limits::COMPARE_RECORDED),
     }
 }
 

@@ -231,7 +231,8 @@ impl Decider {
                 Some(module) => module.as_mut().map(Some).map_err(|failure| failure.clone()),
                 None => Ok(None),
             },
-            Err(failure) if self.breaks_glass(action) => {
+            // One that is merely not compiled yet will answer soon.
+            Err(failure) if !failure.is_of_server() && self.breaks_glass(action) => {
                 tracing::warn!(target: "policy", %failure, action, "policy not loadable: `standard` answers");
                 self.standard.as_mut().map(Some).map_err(|failure| failure.clone())
             }

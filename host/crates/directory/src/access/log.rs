@@ -6,7 +6,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -139,6 +139,41 @@ impl Log {
     }
 }
 
+/// What was decided about a request's writes, until it is recorded with the write, or with the refusal.
+///
+/// Whoever goes away in between does not take a refusal along: what is left here is then queued like a read. An allowance of what was not
+/// done is none.
+pub(super) struct Journal {
+    log: Option<Arc<Log>>,
+    workspace: WorkspaceId,
+    records: Mutex<Vec<DecisionRecord>>,
+}
+
+impl Journal {
+    pub(super) fn new(log: Option<Arc<Log>>, workspace: WorkspaceId) -> Self {
+        Self { log, workspace, records: Mutex::default() }
+    }
+
+    fn add(&self, records: impl IntoIterator<Item = DecisionRecord>) {
+        locked(&self.records).extend(records);
+    }
+
+    fn take(&self) -> Vec<DecisionRecord> {
+        std::mem::take(&mut *locked(&self.records))
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        let Some(log) = &self.log else { return };
+        for record in self.take() {
+            if record.outcome != Outcome::Allowed {
+                log.push(self.workspace, record);
+            }
+        }
+    }
+}
+
 /// What was taken out of the queue. Unless it was written, also where nobody waits for that any more, it counts as lost.
 struct Taken<'a> {
     log: &'a Log,
@@ -160,7 +195,7 @@ impl Gate {
     /// The same, with a log of decisions. Let [`Gate::keep_decisions`] run as long as the gate is used.
     #[must_use]
     pub fn with_log(self, settings: LogSettings) -> Self {
-        Self { log: Some(Log::new(settings)), ..self }
+        Self { log: Some(Arc::new(Log::new(settings))), ..self }
     }
 
     /// Writes what waits to be recorded, again and again; `now` tells the time. Ends never: drop it, and call [`Gate::flush_decisions`].
@@ -197,10 +232,11 @@ impl Gate {
         if records.is_empty() {
             return;
         }
-        let taken = RecordDecisions { records: vec![(workspace, records)], keep: log.settings.keep };
-        if let Err(error) = self.store.record_decisions(Operator::record(taken.clone())).await {
-            tracing::warn!(target: "policy", %error, "a refusal could not be recorded; it is counted as missing");
-            log.lost(&taken);
+        let records = RecordDecisions { records: vec![(workspace, records)], keep: log.settings.keep };
+        let mut taken = Taken { log, records };
+        match self.store.record_decisions(Operator::record(taken.records.clone())).await {
+            Ok(()) => taken.records.records.clear(),
+            Err(error) => tracing::warn!(target: "policy", %error, "a refusal could not be recorded; it is counted as missing"),
         }
     }
 
@@ -213,7 +249,7 @@ impl Gate {
 impl Directory {
     /// Which of the rows of a call are to be recorded.
     pub(super) fn pick(&self, purpose: Purpose, len: usize) -> Pick {
-        self.gate.log.as_ref().filter(|_| self.recorded).map_or(Pick::None, |log| log.pick(purpose, len))
+        self.gate.log.as_deref().filter(|_| self.recorded).map_or(Pick::None, |log| log.pick(purpose, len))
     }
 
     /// Records the answers of a call.
@@ -246,7 +282,7 @@ impl Directory {
                     record.rows += 1;
                     record.objects.extend(object);
                 }
-                locked(&self.journal).extend(records);
+                self.journal.add(records);
             }
         }
     }
@@ -264,14 +300,14 @@ impl Directory {
             ..self.blank(call, Evidence { digest: self.version.digest.or(Some(self.version.standard)), ..Evidence::default() })
         };
         match call.purpose {
-            Purpose::Write => locked(&self.journal).push(record),
+            Purpose::Write => self.journal.add([record]),
             Purpose::Read | Purpose::Ask => self.queue(record),
         }
     }
 
     /// What was decided about writes since the last time.
     pub(super) fn take_journal(&self) -> Vec<DecisionRecord> {
-        std::mem::take(&mut *locked(&self.journal))
+        self.journal.take()
     }
 
     fn queue(&self, record: DecisionRecord) {
@@ -344,9 +380,13 @@ impl Directory {
     /// Takes out of entries what the subject may not see: whoever asked, what it was about, and then also the policy's words about it.
     async fn shown_entries(&self, mut entries: Vec<DecisionEntry>) -> Result<Vec<Visible<DecisionEntry>>, Error> {
         let seen = self.seen_of(&entries).await?;
+        let everything = self.sees_every(&entries).await?;
         for DecisionEntry { record, .. } in &mut entries {
             let objects = record.objects.len();
-            record.objects.retain(|id| seen.contains(id));
+            // What was refused never came to be, and what was removed is gone: of whoever sees every row that there is, nothing is hidden.
+            if !everything.contains(&record.kind) {
+                record.objects.retain(|id| seen.contains(id));
+            }
             let mut whole = record.objects.len() == objects;
             if let Some(super::Actor::User(user)) = record.actor
                 && !seen.contains(&user.0)
@@ -362,6 +402,26 @@ impl Directory {
             }
         }
         Ok(entries.into_iter().map(Visible::new).collect())
+    }
+
+    /// The kinds of entries of which the subject sees every row.
+    async fn sees_every(&self, entries: &[DecisionEntry]) -> Result<HashSet<Kind>, Error> {
+        let mut every = HashSet::new();
+        for kind in entries.iter().map(|entry| entry.record.kind).collect::<HashSet<_>>() {
+            let ends: &[Kind] = match kind {
+                Kind::Membership => &[Kind::Membership, Kind::User, Kind::Group],
+                Kind::Grant => &[Kind::Grant, Kind::User, Kind::Role],
+                _ => &[kind],
+            };
+            let mut all = true;
+            for kind in ends {
+                all = all && self.scope(*kind).await?.is_everything();
+            }
+            if all {
+                every.insert(kind);
+            }
+        }
+        Ok(every)
     }
 
     /// Whether the subject may see whatever has these ids, or they are of services.
@@ -459,6 +519,18 @@ mod tests {
         assert_eq!(log(0).pick(Purpose::Read, 4_096), Pick::None);
         assert_eq!(log(0).pick(Purpose::Write, 1), Pick::All);
         assert_eq!(log(1).pick(Purpose::Ask, 3), Pick::Sample { first: 0, step: 1 });
+    }
+
+    #[test]
+    fn whoever_goes_away_takes_no_refusal_along() {
+        let log = Arc::new(log(1));
+        let workspace = WorkspaceId(Uuid::from_u128(1));
+        let journal = Journal::new(Some(log.clone()), workspace);
+        journal.add([Outcome::Allowed, Outcome::Denied, Outcome::Failed].map(|outcome| DecisionRecord { outcome, ..record(1) }));
+        drop(journal);
+        let taken = log.take(Timestamp(7));
+        let [(_, records)] = taken.records.as_slice() else { panic!("{taken:?}") };
+        assert_eq!(records.iter().map(|record| record.outcome).collect::<Vec<_>>(), [Outcome::Denied, Outcome::Failed]);
     }
 
     #[test]

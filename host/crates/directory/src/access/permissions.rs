@@ -211,26 +211,14 @@ impl Directory {
         if purpose == Purpose::Write {
             self.gate.record(self.subject.workspace, self.take_journal()).await;
         }
-        match decided?.first() {
-            Some(decision) if decision.allows() => Ok(()),
-            decision => {
-                let reason = decision.map(Decision::reason).unwrap_or_default().to_owned();
-                Err(Error::Forbidden { action: action.to_owned(), reason })
-            }
-        }
+        allowed(action, &decided?)
     }
 
     /// The same where nothing is done on the strength of it, so that nothing is recorded.
     pub(super) async fn would_allow(&self, action: &str) -> Result<(), Error> {
         let kind = kind_of(action)?;
         let decisions = self.decide_for(Purpose::Ask, action, kind, &Facts::Rows(RowSet::Others(kind, 1)), 1).await?;
-        match decisions.first() {
-            Some(decision) if decision.allows() => Ok(()),
-            decision => {
-                let reason = decision.map(Decision::reason).unwrap_or_default().to_owned();
-                Err(Error::Forbidden { action: action.to_owned(), reason })
-            }
-        }
+        allowed(action, &decisions)
     }
 
     async fn object_rows(&self, object: &Object) -> Result<ObjectRows, Error> {
@@ -355,7 +343,17 @@ impl Directory {
     }
 }
 
-/// Whether an action makes something that is nowhere yet.
+/// Whether the one decision about an action allows it.
+fn allowed(action: &str, decisions: &[Decision]) -> Result<(), Error> {
+    match decisions.first() {
+        Some(decision) if decision.allows() => Ok(()),
+        decision => {
+            let reason = decision.map(Decision::reason).unwrap_or_default().to_owned();
+            Err(Error::Forbidden { action: action.to_owned(), reason })
+        }
+    }
+}
+
 /// The kind that an action is about.
 pub(super) fn kind_of(action: &str) -> Result<Kind, Error> {
     let known = register::action(action).map(|(kind, _)| kind);
@@ -363,20 +361,16 @@ pub(super) fn kind_of(action: &str) -> Result<Kind, Error> {
     known.ok_or_else(|| Error::Invalid(format!("`{shown}` is no action; the register in the docs lists them")))
 }
 
+/// Whether an action makes something that is nowhere yet.
 fn adds(action: &str) -> bool {
     action.ends_with(".add") || action.ends_with(".create")
 }
 
-/// For each user, a decision that allows one of its edges, or else one that does not.
+/// For each user, a decision that allows one of its edges. Else one that does not, and that is the same for whoever has none: there may
+/// be some that the one who asks does not see.
 fn any_of(users: &[UserId], decided: impl Iterator<Item = (UserId, Decision)>) -> Vec<Decision> {
-    let mut found: HashMap<UserId, Decision> = HashMap::new();
-    for (user, decision) in decided {
-        let known = found.get(&user).is_some_and(Decision::allows);
-        if !known {
-            found.insert(user, decision);
-        }
-    }
-    users.iter().map(|user| found.get(user).cloned().unwrap_or_else(|| Decision::deny("there is none"))).collect()
+    let allowed: HashMap<UserId, Decision> = decided.filter(|(_, decision)| decision.allows()).collect();
+    users.iter().map(|user| allowed.get(user).cloned().unwrap_or_else(|| Decision::deny("there is none of which it is allowed"))).collect()
 }
 
 /// Somebody active of whom nothing is known but where they are.

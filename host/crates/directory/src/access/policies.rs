@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{
     Error,
-    contract::{Digest, Manifest, Module},
-    ids::{PolicyId, PolicyVersionId, WorkspaceId},
+    contract::{Digest, Failure, Manifest, Module},
+    ids::{PolicyId, PolicyVersionId, UserId, WorkspaceId},
     limits,
-    model::{Epoch, PolicyGate, PolicyModule, PolicyStatus, PolicyVersion, Reason, Step, Timestamp},
+    model::{Epoch, PolicyGate, PolicyModule, PolicyStatus, PolicyVersion, Quote, Reason, Step, Timestamp},
     register::Kind,
     store::{ActivatePolicy, IdSource, NewPolicyStep, NewPolicyVersion, UploadPolicy},
     trials::Report,
@@ -81,7 +81,9 @@ impl Directory {
         let hidden = self.reads_policies().await?;
         let digest = self.version.digest.unwrap_or(self.version.standard);
         let manifest = self.gate.load_in_time(self.subject.workspace, digest).await.ok();
-        Ok(Visible::new(ActivePolicy { version: shown_version((*self.version).clone(), &hidden), manifest }))
+        let mut version = shown_version((*self.version).clone(), &hidden);
+        self.forget_strangers(vec![&mut version.activated_by]).await?;
+        Ok(Visible::new(ActivePolicy { version, manifest }))
     }
 
     /// The modules, newest first, for whoever may `policy.read`.
@@ -92,7 +94,9 @@ impl Directory {
         let hidden = self.reads_policies().await?;
         // As many as there may be, with as many again that were rejected.
         let rows = self.snapshot.lock().await.policy_modules(2 * limits::MODULES).await?;
-        Ok(rows.into_iter().map(|row| Visible::new(shown_module(row.open(), &hidden))).collect())
+        let mut rows: Vec<PolicyModule> = rows.into_iter().map(|row| shown_module(row.open(), &hidden)).collect();
+        self.forget_strangers(rows.iter_mut().map(|row| &mut row.uploaded_by).collect()).await?;
+        Ok(rows.into_iter().map(Visible::new).collect())
     }
 
     /// The activations, newest first, for whoever may `policy.read`.
@@ -102,7 +106,19 @@ impl Directory {
     pub async fn policy_versions(&self) -> Result<Vec<Visible<PolicyVersion>>, Error> {
         let hidden = self.reads_policies().await?;
         let rows = self.snapshot.lock().await.policy_versions(limits::MODULES).await?;
-        Ok(rows.into_iter().map(|row| Visible::new(shown_version(row.open(), &hidden))).collect())
+        let mut rows: Vec<PolicyVersion> = rows.into_iter().map(|row| shown_version(row.open(), &hidden)).collect();
+        self.forget_strangers(rows.iter_mut().map(|row| &mut row.activated_by).collect()).await?;
+        Ok(rows.into_iter().map(Visible::new).collect())
+    }
+
+    /// Takes out the users whom the subject does not see.
+    pub(super) async fn forget_strangers(&self, users: Vec<&mut Option<UserId>>) -> Result<(), Error> {
+        let quote = |user: UserId| Quote { kind: Kind::User, id: user.0 };
+        let seen = self.seen(users.iter().filter_map(|user| user.map(quote)).collect()).await?;
+        for user in users {
+            *user = user.filter(|user| seen.contains(&quote(*user)));
+        }
+        Ok(())
     }
 
     /// What is withheld of policies from whoever may read them.
@@ -132,12 +148,26 @@ impl Directory {
             Upload { id: module.id, digest: module.digest, status: module.status, reasons: module.reasons.clone(), tests: None };
         let uploaded = Module { digest: module.digest, bytes: bytes.clone() };
         let steps = upload_steps(&module, |step| self.step(step));
-        let warrant = Warrant::new(Some(self.subject.workspace), Some(self.epoch), UploadPolicy { module, bytes, steps });
-        upload.id = self.gate.store.upload_policy(warrant).await?;
+        upload.id = self.store_upload(UploadPolicy { module, bytes, steps }).await?;
         if upload.status == PolicyStatus::Validated {
             upload.tests = self.try_uploaded(upload.id, uploaded).await?;
         }
         Ok(upload)
+    }
+
+    /// Stores what was looked at. That takes minutes, in which a busy workspace moves on: so whether the subject may is decided again.
+    async fn store_upload(&self, change: UploadPolicy) -> Result<PolicyId, Error> {
+        let mut attempt = 1;
+        loop {
+            let now = self.gate.open(self.subject.clone(), self.now).await?;
+            now.would_allow("policy.upload").await?;
+            let warrant = Warrant::new(Some(self.subject.workspace), Some(now.epoch), change.clone());
+            drop(now);
+            match self.gate.store.upload_policy(warrant).await {
+                Err(Error::Stale(_)) if attempt < limits::WRITE_ATTEMPTS => attempt += 1,
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Activates a module or other settings, if every gate lets it through.
@@ -272,12 +302,16 @@ impl Directory {
 
     /// The directory as a subject of this workspace would see it under a version that is not active: to ask what it would answer.
     ///
-    /// The candidate itself answers, without breaking the glass. It reads a snapshot of its own.
+    /// The candidate itself answers, without breaking the glass.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if the workspace is gone, [`Error::Inactive`] for somebody who is not active; those of the store.
+    /// [`Error::Inactive`] for somebody who is not active; those of the store.
     pub(super) async fn under(&self, subject: &Subject, candidate: &PolicyVersion) -> Result<Self, Error> {
-        let other = self.gate.open_under(subject.clone(), self.now, Some(candidate)).await?;
+        let context = match subject.user() {
+            Some(user) => self.facts_of(user).await?,
+            None => Arc::default(),
+        };
+        let other = self.beside(subject.clone(), context, &Arc::new(candidate.clone())).await?;
         Ok(Self { decider: tokio::sync::Mutex::new(other.decider.into_inner().behind_glass()), ..other })
     }
 }
@@ -299,6 +333,9 @@ impl Gate {
             )));
         }
         let validation = self.engine.validate(bytes, "").await;
+        if let Some(why) = validation.unready {
+            return Err(Failure::Unready(why).into());
+        }
         let (name, version) = validation.manifest.map(|manifest| (manifest.name, manifest.version)).unwrap_or_default();
         Ok(PolicyModule {
             id: PolicyId(ids.next_id()),

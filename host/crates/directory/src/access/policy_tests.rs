@@ -40,8 +40,13 @@ impl Directory {
     /// # Errors
     /// [`Error::Forbidden`]; those of policy and store.
     pub async fn policy_tests(&self) -> Result<Visible<PolicyTests>, Error> {
-        self.require("policy.read").await?;
-        Ok(Visible::new(self.kept_tests().await?))
+        let hidden = self.reads_policies().await?;
+        let mut tests = self.kept_tests().await?;
+        if let Some(change) = &mut tests.changed {
+            change.by = change.by.filter(|_| !hidden.hides("author"));
+            self.forget_strangers(vec![&mut change.by]).await?;
+        }
+        Ok(Visible::new(tests))
     }
 
     /// Replaces the policy tests of the version that the caller has seen, 0 where there never were any. An empty text is none.

@@ -124,12 +124,14 @@ impl Directory {
                 seen.contains(&Quote { kind, id }) && seen.contains(&of_user(example.subject))
             });
         }
+        let mut candidate = shown_version(shadow.candidate, &hidden);
+        self.forget_strangers(vec![&mut candidate.activated_by]).await?;
         Ok(Some(Visible::new(ShadowReport {
             id: shadow.id,
             is_running: shadow.stopped_at.is_none() && shadow.active == self.version.id,
             stopped_at: shadow.stopped_at,
             active: shadow.active,
-            candidate: shown_version(shadow.candidate, &hidden),
+            candidate,
             actions,
             failures: findings.failures(),
             skipped: findings.total(Counted::Skipped),

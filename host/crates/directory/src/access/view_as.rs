@@ -6,7 +6,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use super::{
-    Ask, Candidate, Directory, Object, Subject, Visible,
+    Ask, Candidate, Directory, Object, Visible,
     decide::{Decision, known_only},
     log::Pick,
 };
@@ -60,16 +60,16 @@ impl Directory {
     /// # Errors
     /// [`Error::Forbidden`] with the policy's reason, [`Error::NotFound`] alike for absent and hidden; those of policy and store.
     pub async fn view_as(self: &Arc<Self>, user: UserId, candidate: &Candidate) -> Result<Self, Error> {
-        let subject = self.other(user).await?;
+        self.require_seen(user).await?;
         let shown = self.effective_permissions(&[user]).await?;
         let permissions = shown.into_iter().flatten().map(|permission| permission.permission).collect();
         let other = if candidate.is_active() {
-            self.gate.open(subject, self.now).await?
+            self.as_other(user).await?
         } else {
             let version = self.candidate_version(candidate).await?;
-            self.under(&subject, &version).await?
+            self.under(&self.as_user(user), &version).await.map_err(|error| of_other(error, user))?
         };
-        Ok(Self { watcher: Some(Watcher { asker: self.clone(), permissions }), recorded: false, shadow: None, ..other })
+        Ok(Self { watcher: Some(Watcher { asker: self.clone(), permissions }), ..other })
     }
 
     /// The directory as another user of the workspace would see it, to ask what the policy says. What it reads is not for the asker's eyes.
@@ -77,17 +77,22 @@ impl Directory {
     /// # Errors
     /// As [`Directory::view_as`].
     pub async fn seen_by(&self, user: UserId) -> Result<Self, Error> {
-        let subject = self.other(user).await?;
-        Ok(Self { recorded: false, ..self.gate.open(subject, self.now).await? })
+        self.require_seen(user).await?;
+        self.as_other(user).await
     }
 
-    /// A user of the workspace as a subject, for whoever may explain the policy and sees them.
-    async fn other(&self, user: UserId) -> Result<Subject, Error> {
+    /// Requires leave to look as a user whom the subject sees.
+    async fn require_seen(&self, user: UserId) -> Result<(), Error> {
         self.require("policy.explain").await?;
         if self.users(&[user]).await?.into_iter().flatten().next().is_none() {
             return Err(Error::NotFound(format!("user `{user}`")));
         }
-        Ok(self.as_user(user))
+        Ok(())
+    }
+
+    async fn as_other(&self, user: UserId) -> Result<Self, Error> {
+        let context = self.facts_of(user).await?;
+        self.beside(self.as_user(user), context, &self.version).await.map_err(|error| of_other(error, user))
     }
 
     /// What whoever looks over the subject's shoulder may not see is denied and withheld, too.
@@ -206,5 +211,13 @@ impl Directory {
             Object::Memberships(ids) => !self.memberships(ids).await?.contains(&None),
             Object::Grants(ids) => !self.grants(ids).await?.contains(&None),
         })
+    }
+}
+
+/// That somebody else is not active is nothing that the caller's own token is to blame for.
+fn of_other(error: Error, user: UserId) -> Error {
+    match error {
+        Error::Inactive => Error::Invalid(format!("user `{user}` is not active, and may do nothing under any policy; ask about another")),
+        error => error,
     }
 }

@@ -1,13 +1,17 @@
 //! Who is asked about what: the subjects and rows of a comparison, in the order of their ids.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use uuid::Uuid;
 
 use super::{ComparePairs, KINDS, ObjectId};
 use crate::{
     Error,
-    access::{Directory, Sealed, list::Listable, resource::Resource},
+    access::{Actor, Directory, Sealed, list::Listable, resource::Resource},
+    decisions::{DecisionFilter, DecisionOrder},
     ids::{GrantId, GroupId, MembershipId, RoleId, UserId},
     limits,
     model::{Grant, Group, Membership, Role, Status, User},
@@ -29,6 +33,30 @@ enum Rows {
     Every(Vec<Kind>),
     /// These.
     These(HashMap<Kind, Vec<Uuid>>),
+    /// To each subject its own.
+    Own(Own),
+}
+
+/// The rows of each subject, by kind.
+type Own = HashMap<Kind, BTreeMap<UserId, BTreeSet<Uuid>>>;
+
+impl Pairs {
+    /// The first subject from one of them on that has rows of its own of a kind behind `row`, which is one of that subject's, and at most so
+    /// many of these rows; `None` at the end, or where the pairs are of another sort.
+    pub(super) fn next_own(&self, kind: Kind, subject: Option<UserId>, row: Option<Uuid>, rows: usize) -> Option<(UserId, Vec<Uuid>)> {
+        let Rows::Own(own) = &self.rows else { return None };
+        let from = own.get(&kind)?.iter().filter(|(of, _)| subject.is_none_or(|subject| **of >= subject));
+        let left = from.map(|(of, ids)| {
+            let is_behind = |id: &&Uuid| Some(*of) != subject || row.is_none_or(|row| **id > row);
+            (*of, ids.iter().filter(is_behind).take(rows).copied().collect::<Vec<Uuid>>())
+        });
+        left.into_iter().find(|(_, ids)| !ids.is_empty())
+    }
+
+    /// Whether each subject has rows of its own.
+    pub(super) const fn are_own(&self) -> bool {
+        matches!(self.rows, Rows::Own(_))
+    }
 }
 
 /// A kind of rows that policies are compared on.
@@ -81,7 +109,7 @@ impl Compared for Grant {
 
 impl Directory {
     /// Finds out who and what is compared. `None` if the asker does not see all that is named.
-    pub(super) async fn pairs(&self, asked: &ComparePairs, actions: &[(Kind, Vec<String>)]) -> Result<Option<Pairs>, Error> {
+    pub(super) async fn pairs(&self, asked: &ComparePairs, actions: &[(Kind, Vec<String>)], newest: u64) -> Result<Option<Pairs>, Error> {
         let kinds = || actions.iter().map(|(kind, _)| *kind);
         match asked {
             ComparePairs::Named { subjects, objects } => {
@@ -103,17 +131,37 @@ impl Directory {
                 }
                 Ok(Some(Pairs { subjects: Some(subjects), rows: Rows::These(rows) }))
             }
+            ComparePairs::Recorded { entries } => {
+                let mut own = self.recorded(*entries, newest).await?;
+                own.retain(|kind, _| kinds().any(|compared| compared == *kind));
+                Ok(Some(Pairs { subjects: None, rows: Rows::Own(own) }))
+            }
         }
+    }
+
+    /// Who asked for what, as the latest entries of the decision log up to the `newest` have it. Of those who are active by now.
+    async fn recorded(&self, entries: usize, newest: u64) -> Result<Own, Error> {
+        let mut snapshot = self.snapshot.lock().await;
+        let order = DecisionOrder::NewestBefore(Some(newest.saturating_add(1)));
+        let found = snapshot.decisions(&DecisionFilter::default(), order, entries).await?;
+        let mut own = Own::new();
+        for record in found.into_iter().map(|entry| entry.open().record) {
+            if let (Some(Actor::User(user)), true) = (record.actor, KINDS.contains(&record.kind)) {
+                own.entry(record.kind).or_default().entry(user).or_default().extend(record.objects);
+            }
+        }
+        let subjects = distinct(own.values().flat_map(BTreeMap::keys).copied());
+        let rows = snapshot.users_by_id(&subjects).await?.into_iter().map(Sealed::open);
+        let active: BTreeSet<UserId> = rows.filter(|row| row.status.shown() == Some(&Status::Active)).map(|row| row.id).collect();
+        own.values_mut().for_each(|subjects| subjects.retain(|subject, _| active.contains(subject)));
+        Ok(own)
     }
 
     /// How many pairs there are.
     pub(super) async fn count_pairs(&self, pairs: &Pairs) -> Result<u64, Error> {
-        let subjects = match &pairs.subjects {
-            Some(subjects) => subjects.len() as u64,
-            None => self.snapshot.lock().await.count_users(&active_users(None)).await?.iter().sum(),
-        };
         let rows = match &pairs.rows {
             Rows::These(ids) => ids.values().map(Vec::len).sum::<usize>() as u64,
+            Rows::Own(own) => return Ok(own.values().flat_map(BTreeMap::values).map(BTreeSet::len).sum::<usize>() as u64),
             Rows::Every(kinds) => {
                 let mut sum = 0;
                 for kind in kinds {
@@ -127,6 +175,10 @@ impl Directory {
                 }
                 sum
             }
+        };
+        let subjects = match &pairs.subjects {
+            Some(subjects) => subjects.len() as u64,
+            None => self.snapshot.lock().await.count_users(&active_users(None)).await?.iter().sum(),
         };
         Ok(subjects.saturating_mul(rows))
     }
@@ -154,6 +206,7 @@ impl Directory {
                 let ids: Vec<Uuid> = behind.take(rows).copied().collect();
                 R::load(snapshot.as_mut(), &ids).await?.into_iter().map(Sealed::open).collect()
             }
+            Rows::Own(_) => Vec::new(),
         };
         found.sort_unstable_by_key(Resource::key);
         Ok(found)

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Error,
-    access::{Directory, facts::SubjectContext},
+    access::{Directory, Sealed, facts::SubjectContext},
     contract::Cost,
     ids::UserId,
     limits,
@@ -103,6 +103,9 @@ impl<'a> Piece<'a> {
         let Some(actions) = self.actions.iter().find(|(kind, _)| *kind == R::KIND).map(|(_, actions)| actions.clone()) else {
             return Ok(false);
         };
+        if self.pairs.are_own() {
+            return self.walk_own::<R>(at, &actions).await;
+        }
         loop {
             let rows = self.directory.next_rows::<R>(&self.pairs, at.row, self.chunk).await?;
             let Some(last) = rows.last().map(R::key) else { return Ok(false) };
@@ -125,6 +128,24 @@ impl<'a> Piece<'a> {
             }
             (at.row, at.subject) = (Some(last), None);
         }
+    }
+
+    /// The same where each subject has rows of its own. What is gone by now counts as looked at.
+    async fn walk_own<R: Compared>(&mut self, at: &mut ComparePosition, actions: &[String]) -> Result<bool, Error> {
+        while let Some((subject, ids)) = self.pairs.next_own(R::KIND, at.subject.map(UserId), at.row, self.chunk) {
+            if self.spent(ids.len()).await {
+                return Ok(true);
+            }
+            let rows = R::load(self.directory.snapshot.lock().await.as_mut(), &ids).await?;
+            let chunk = self.directory.chunk(rows.into_iter().map(Sealed::open).collect::<Vec<R>>()).await?;
+            let is_seen = self.directory.users(&[subject]).await?.iter().any(Option::is_some);
+            if chunk.len() > 0 {
+                self.compare(subject, is_seen, &chunk, actions).await?;
+            }
+            (at.subject, at.row) = (Some(subject.0), ids.last().copied());
+            at.done += ids.len() as u64;
+        }
+        Ok(false)
     }
 
     /// Whether this piece is done. A piece looks at something in any case: else a comparison would never end.

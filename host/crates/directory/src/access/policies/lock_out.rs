@@ -22,9 +22,10 @@ const UNDO: [&str; 3] = ["policy.read", "policy.activate", "policy.rollback"];
 
 impl Directory {
     pub(super) async fn look_for_lock_out(&self, candidate: &PolicyVersion, findings: &mut Findings) -> Result<(), Error> {
+        let now = self.beside(self.without_ceiling(), self.context.clone(), &self.version).await?;
         let mut kept = Vec::new();
         for action in UNDO {
-            match self.would_allow(action).await {
+            match now.would_allow(action).await {
                 Ok(()) => kept.push(action),
                 Err(Error::Forbidden { .. } | Error::Policy(_)) => {}
                 Err(error) => return Err(error),
