@@ -14,3 +14,5 @@ cargo deny check "${checks[@]}"
 # The guests are linked from fewer crates, so that not every exception finds its match.
 cargo deny --manifest-path policy-wasm/Cargo.toml --config deny.toml check \
   --allow license-not-encountered --allow unused-wrapper --hide-inclusion-graph "${checks[@]}"
+# Nobody builds the benchmarks here, so that nobody would notice a lock that is behind its manifest.
+cargo metadata --locked --format-version 1 --manifest-path benches/Cargo.toml >/dev/null

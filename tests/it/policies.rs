@@ -155,6 +155,30 @@ fn the_command_line_leads_a_module_through_its_life() {
         let (code, _, errors) = program(stage, "ada", &["rollback", "--to", expected]).await;
         assert_eq!((code, &active(stage).await["name"]), (0, &json!("standard")), "{errors}");
 
+        let (code, text, errors) = program(stage, "ada", &["list"]).await;
+        let head = format!("{}  active  standard  ", active(stage).await["id"].as_str().unwrap());
+        assert!(code == 0 && text.starts_with(&head) && text.contains("need-to-know"), "{text}{errors}");
+        let (code, text, errors) = program(stage, "ada", &["history", "--first", "2"]).await;
+        assert!(code == 0 && text.lines().next().unwrap().contains("rolled-back") && text.lines().count() == 2, "{text}{errors}");
+        let (code, text, errors) = program(stage, "ada", &["history", "--first", "200", "--json"]).await;
+        let steps: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(code == 0 && steps.last().unwrap()["number"] == 1 && steps.len() > 5, "{text}{errors}");
+
+        let (code, text, errors) = program(stage, "ada", &["shadow", "show"]).await;
+        assert!(code == 1 && errors.contains("shadow start"), "{text}{errors}");
+        let (code, text, errors) = program(stage, "ada", &["shadow", "start", "--candidate", id, "--note", "try"]).await;
+        assert!(code == 0 && text.starts_with("shadow: shd_"), "{text}{errors}");
+        let (code, text, errors) = program(stage, "ada", &["shadow", "start", "--candidate", id]).await;
+        assert!(code == 1 && errors.contains("stop it first"), "{text}{errors}");
+        let (code, text, errors) = program(stage, "ada", &["shadow", "show"]).await;
+        assert!(code == 0 && text.contains("running") && text.contains(" rows compared, "), "{text}{errors}");
+        let (code, text, errors) = program(stage, "ada", &["shadow", "show", "--json"]).await;
+        assert!(code == 0 && serde_json::from_str::<Json>(&text).unwrap()["note"] == "try", "{text}{errors}");
+        let (code, text, errors) = program(stage, "ada", &["shadow", "stop"]).await;
+        assert!(code == 0 && text.starts_with("stopped: shd_"), "{text}{errors}");
+        let (code, text, errors) = program(stage, "ada", &["shadow", "stop"]).await;
+        assert!(code == 1 && errors.contains("has ended already"), "{text}{errors}");
+
         let (code, lines, errors) = program(stage, "ada", &["log", "--json"]).await;
         assert_eq!(code, 0, "{errors}");
         let lines: Vec<Json> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

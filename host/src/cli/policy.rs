@@ -6,6 +6,7 @@ mod change;
 mod check;
 mod compare;
 mod history;
+pub(super) mod list;
 mod log;
 mod new;
 mod push;
@@ -13,12 +14,7 @@ mod shadow;
 mod templates;
 mod test;
 
-use directory::{
-    access::RollBack,
-    ids::{PolicyVersionId, WorkspaceId},
-    store::Store,
-};
-use jiff::Timestamp as Instant;
+use directory::{access::RollBack, ids::PolicyVersionId};
 
 use super::{
     open, print,
@@ -34,7 +30,7 @@ pub(super) enum Command {
     Bench(bench::Bench),
     Test(test::Test),
     Push(push::Push),
-    List(List),
+    List(list::List),
     Activate(activate::Activate),
     Rollback(Rollback),
     Compare(compare::Arguments),
@@ -42,21 +38,6 @@ pub(super) enum Command {
     Shadow(shadow::Command),
     History(history::History),
     Log(log::Log),
-}
-
-/// List what was active in a workspace, the active version first
-#[derive(Debug, clap::Args)]
-#[command(
-    long_about = "Prints the policy versions of a workspace (module, settings and `standard` as they were activated together), the \
-        active one first, and the modules that were uploaded.",
-    after_long_help = "\
-Examples:
-  bailiwick policy list --workspace acme"
-)]
-pub(super) struct List {
-    /// The workspace's key
-    #[arg(long, value_name = "KEY")]
-    workspace: String,
 }
 
 /// Activate an earlier policy version again: through a server, or with --workspace past every gate
@@ -100,14 +81,7 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
         Command::Log(log) => log::run(log).await,
         Command::Compare(arguments) => compare::run(arguments).await,
         Command::Shadow(command) => shadow::run(command).await,
-        Command::List(List { workspace }) => {
-            let database = open::database(config).await?;
-            let store = database.store();
-            let workspace = open::workspace(store.as_ref(), &workspace).await?.id;
-            list(store.as_ref(), workspace).await?;
-            database.close().await;
-            Ok(())
-        }
+        Command::List(arguments) => list::run(arguments, config).await,
         Command::Activate(arguments) => activate::run(arguments, config).await,
         Command::Rollback(arguments) => roll_back(arguments, config).await,
         Command::History(arguments) => history::run(arguments, config).await,
@@ -130,22 +104,5 @@ async fn roll_back(arguments: Rollback, config: &Config) -> anyhow::Result<()> {
     let active = gate.force_roll_back(&open::operator(), workspace, RollBack { to, note }, now, &mut ids).await?;
     print(&format!("active: {active}"));
     database.close().await;
-    Ok(())
-}
-
-/// Prints the policy versions and modules of a workspace.
-pub(super) async fn list(store: &dyn Store, workspace: WorkspaceId) -> anyhow::Result<()> {
-    let (versions, modules) = open::operator().policies(store, workspace).await?;
-    for (index, version) in versions.iter().enumerate() {
-        let module = modules.iter().find(|module| Some(module.id) == version.module);
-        let name = module.map_or_else(|| "standard".to_owned(), |module| format!("{} {}", module.name, module.version));
-        let at = Instant::from_microsecond(version.activated_at.0).unwrap_or(Instant::UNIX_EPOCH);
-        let state = if index == 0 { "active" } else { "earlier" };
-        let repeats = version.repeats.map_or_else(String::new, |id| format!("  repeats: {id}"));
-        print(&format!("{}  {state}  {name}  activated: {at:.0}{repeats}", version.id));
-    }
-    for module in modules {
-        print(&format!("{}  {}  {} {}  {}", module.id, module.status.name(), module.name, module.version, module.digest));
-    }
     Ok(())
 }

@@ -117,7 +117,7 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
             print(&line(&workspace));
             let quota = workspace.user_quota.shown().copied().flatten();
             print(&format!("quota: {}", quota.map_or_else(|| "none".to_owned(), |quota| quota.to_string())));
-            super::policy::list(store.as_ref(), workspace.id).await?;
+            super::policy::list::stored(store.as_ref(), workspace.id).await?;
         }
         Command::Quota(Quota { key, users: Limit(quota) }) => {
             let workspace = open::workspace(store.as_ref(), &key).await?;
