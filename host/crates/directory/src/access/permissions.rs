@@ -221,7 +221,7 @@ impl Directory {
         allowed(action, &decisions)
     }
 
-    async fn object_rows(&self, object: &Object) -> Result<ObjectRows, Error> {
+    pub(super) async fn object_rows(&self, object: &Object) -> Result<ObjectRows, Error> {
         Ok(match object {
             Object::Workspace => ObjectRows::Workspace,
             Object::Users(ids) => ObjectRows::Users(self.raw(ids.iter().map(|id| id.0)).await?),
@@ -241,7 +241,7 @@ impl Directory {
         ids.iter().map(row).collect()
     }
 
-    async fn decide_on(&self, action: &str, kind: Kind, rows: &ObjectRows) -> Result<Vec<Decision>, Error> {
+    pub(super) async fn decide_on(&self, action: &str, kind: Kind, rows: &ObjectRows) -> Result<Vec<Decision>, Error> {
         match (rows, kind) {
             (ObjectRows::Users(rows), Kind::User) => self.decide(action, rows).await,
             (ObjectRows::Groups(rows), Kind::Group) => self.decide(action, rows).await,
@@ -390,7 +390,7 @@ fn somebody(id: UserId) -> User {
 }
 
 /// Rows as stored, by kind.
-enum ObjectRows {
+pub(super) enum ObjectRows {
     Workspace,
     Users(Vec<User>),
     Groups(Vec<Group>),
@@ -400,6 +400,18 @@ enum ObjectRows {
 }
 
 impl ObjectRows {
+    /// The rows, if they are of that kind.
+    pub(super) fn of_kind(&self, kind: Kind) -> Option<RowSet<'_>> {
+        match (self, kind) {
+            (Self::Users(rows), Kind::User) => Some(RowSet::Users(rows)),
+            (Self::Groups(rows), Kind::Group) => Some(RowSet::Groups(rows)),
+            (Self::Roles(rows), Kind::Role) => Some(RowSet::Roles(rows)),
+            (Self::Memberships(rows), Kind::Membership) => Some(RowSet::Memberships(rows)),
+            (Self::Grants(rows), Kind::Grant) => Some(RowSet::Grants(rows)),
+            _ => None,
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::Workspace => 1,

@@ -8,7 +8,9 @@ use std::{collections::HashSet, sync::Arc};
 use super::{
     Ask, Candidate, Directory, Object, Visible,
     decide::{Decision, known_only},
+    facts::{Facts, SharedFacts},
     log::Pick,
+    permissions::ObjectRows,
 };
 use crate::{
     Error,
@@ -100,7 +102,7 @@ impl Directory {
         &self,
         mut decisions: Vec<Decision>,
         (action, kind): (&str, Kind),
-        facts: &super::facts::Facts<'_>,
+        facts: &Facts<'_>,
     ) -> Result<Vec<Decision>, Error> {
         let Some(Watcher { asker, .. }) = &self.watcher else { return Ok(decisions) };
         let theirs = Box::pin(asker.answers(action, kind, facts, (Pick::None, decisions.len()))).await?.0;
@@ -159,7 +161,7 @@ impl Directory {
     /// [`Error::Forbidden`]; [`Error::Invalid`] for an unknown action; those of policy and store.
     pub async fn who_can(&self, action: &str, object: &Object, after: Option<Keyset>, rows: usize) -> Result<Option<WhoPage>, Error> {
         self.require("policy.explain").await?;
-        super::permissions::kind_of(action)?;
+        let kind = super::permissions::kind_of(action)?;
         if !self.sees(object).await? {
             return Ok(None);
         }
@@ -169,12 +171,14 @@ impl Directory {
         let people = self.list_users(ask).await?.into_iter().next();
         let Some(people) = people else { return Ok(Some(WhoPage { rows: Vec::new(), more: false, end: None, failed: 0 })) };
         let mut page = WhoPage { rows: Vec::new(), more: people.more, end: people.scan_capped, failed: 0 };
+        // The object is the same for all of them, and so are the facts about it.
+        let (rows_of, shared) = (self.object_rows(object).await?, SharedFacts::default());
         let mut left = people.rows.len();
         for (keyset, user) in people.rows {
             left -= 1;
             page.end = Some(keyset);
             if user.status.shown().is_none_or(|status| *status == Status::Active) {
-                match self.decided_for(&user, action, object).await {
+                match self.decided_for(&user, (action, kind), (&rows_of, &shared)).await {
                     Ok(Some(Decision::Allow { hidden, reason })) => {
                         page.rows.push(WhoCan { user, reason: reason.to_string(), hidden: hidden.names().to_vec() });
                     }
@@ -192,13 +196,22 @@ impl Directory {
     }
 
     /// What the policy says of a user; `None` for somebody who is not active.
-    async fn decided_for(&self, user: &User, action: &str, object: &Object) -> Result<Option<Decision>, Error> {
+    async fn decided_for(
+        &self,
+        user: &User,
+        (action, kind): (&str, Kind),
+        (rows, shared): (&ObjectRows, &SharedFacts),
+    ) -> Result<Option<Decision>, Error> {
         let context = self.facts_of(user.id).await?;
         let other = match self.beside(self.as_user(user.id), context, &self.version).await {
             Err(Error::Inactive) => return Ok(None),
             other => other?,
         };
-        Ok(other.decide_object(action, object).await?.into_iter().next())
+        let decisions = match rows.of_kind(kind) {
+            Some(set) => other.decide_facts(action, kind, &Facts::Shared(set, shared), set.len()).await?,
+            None => other.decide_on(action, kind, rows).await?,
+        };
+        Ok(decisions.into_iter().next())
     }
 
     /// Whether the subject sees every row of an object.
