@@ -17,7 +17,7 @@ use bailiwick::{
 };
 use directory::{
     Error,
-    access::{Actor, Ask, Forced, Gate, Operator, OperatorVia, Subject},
+    access::{Actor, Ask, Forced, Gate, Operator, OperatorVia, Origin, Subject},
     contract::Failure,
     ids::{UserId, WorkspaceId},
     model::Timestamp,
@@ -189,7 +189,7 @@ impl Scene {
 
 /// Why the attacker's list came to nothing.
 async fn ask(gate: &Arc<Gate>, workspace: WorkspaceId, user: UserId) -> Option<Failure> {
-    let subject = Subject { workspace, actor: Actor::User(user), scopes: None, expires_at: None, via: "graphql" };
+    let subject = Subject { workspace, actor: Actor::User(user), scopes: None, expires_at: None, origin: Origin::within("graphql") };
     let directory = gate.open(subject, Timestamp(1_700_000_000_000_000)).await.ok()?;
     let window = Window { rows: 50, ..Window::default() };
     match directory.list_users(Ask { among: AmongUsers::All, filter: None, order: Order::default(), window }).await {
