@@ -13,6 +13,7 @@ mod failure;
 mod graphiql;
 mod graphql;
 mod health;
+mod json;
 mod limits;
 mod metrics;
 mod observe;

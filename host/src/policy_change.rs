@@ -47,7 +47,7 @@ impl Expected {
 pub(crate) enum What {
     Activate { module: Option<PolicyId>, settings: Option<String>, standard_settings: Option<String>, note: Option<String> },
     Set { settings: Option<String>, standard_settings: Option<String>, note: Option<String> },
-    RollBack { to: Option<PolicyVersionId> },
+    RollBack { to: Option<PolicyVersionId>, note: Option<String> },
 }
 
 impl Change {
@@ -87,7 +87,7 @@ impl Change {
                 directory.activate_policy(Activation { expected, module, settings, standard_settings, note }, ids).await
             }
             What::RollBack { .. } if active.id != expected => Err(Error::Stale("the active policy version".to_owned())),
-            What::RollBack { to } => directory.roll_back_policy(to, ids).await,
+            What::RollBack { to, note } => directory.roll_back_policy(to, note, ids).await,
         }
     }
 }
@@ -132,7 +132,7 @@ pub(crate) async fn start_shadow(
 }
 
 /// Stops a shadow.
-pub(crate) async fn stop_shadow(gate: &Arc<Gate>, clock: &Clock, subject: &Subject, shadow: ShadowId) -> Result<(), Error> {
+pub(crate) async fn stop_shadow(gate: &Arc<Gate>, clock: &Clock, subject: &Subject, shadow: Option<ShadowId>) -> Result<(), Error> {
     let mut attempt = 1;
     loop {
         let directory = gate.open(subject.clone(), clock.now()).await?;

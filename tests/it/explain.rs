@@ -315,6 +315,13 @@ fn who_sees_no_edges_is_told_nothing_that_follows_from_them() {
         for name in ["subject.groups", "subject.manages", "user.managed-by-me"] {
             assert_eq!(fact(&seen, name), &json!({ "name": name, "values": [], "withheld": true }));
         }
+        // Nor whether there are any: eve is in a group, and hal in none.
+        for who in ["eve", "hal"] {
+            let seen = explain(stage, "ada", who, "user.read", Some(stage.user("ula"))).await;
+            for name in ["subject.groups", "subject.manages", "subject.grants", "user.groups"] {
+                assert_eq!(fact(&seen, name), &json!({ "name": name, "values": [], "withheld": true }), "{who}");
+            }
+        }
         // Rows that hang on somebody are no more told of than they are listed.
         for (action, whom) in [("membership.remove", "ned"), ("grant.remove", "hal")] {
             let edge = explain(stage, "ada", "ada", action, Some(stage.user(whom))).await;

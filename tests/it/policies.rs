@@ -148,7 +148,7 @@ fn the_command_line_leads_a_module_through_its_life() {
         let expected = before["id"].as_str().unwrap();
         let (code, _, errors) = program(stage, "ada", &["activate", "standard", "--expected", expected]).await;
         assert!(code == 1 && errors.contains("STALE"), "{errors}");
-        let (code, _, errors) = program(stage, "ada", &["rollback"]).await;
+        let (code, _, errors) = program(stage, "ada", &["rollback", "--note", "too strict"]).await;
         assert_eq!((code, &active(stage).await["name"]), (0, &json!("standard")), "{errors}");
         let (code, text, errors) = program(stage, "ada", &["push", good, "--activate"]).await;
         assert_eq!((code, &active(stage).await["name"]), (0, &json!("need-to-know")), "{text}{errors}");
@@ -163,11 +163,12 @@ fn the_command_line_leads_a_module_through_its_life() {
         let (code, text, errors) = program(stage, "ada", &["history", "--first", "200", "--json"]).await;
         let steps: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert!(code == 0 && steps.last().unwrap()["number"] == 1 && steps.len() > 5, "{text}{errors}");
+        assert!(steps.iter().any(|step| step["step"] == "rolled-back" && step["note"] == "too strict"), "{text}");
 
         let (code, text, errors) = program(stage, "ada", &["shadow", "show"]).await;
         assert!(code == 1 && errors.contains("shadow start"), "{text}{errors}");
         let (code, text, errors) = program(stage, "ada", &["shadow", "start", "--candidate", id, "--note", "try"]).await;
-        assert!(code == 0 && text.starts_with("shadow: shd_"), "{text}{errors}");
+        assert_eq!((code, text.trim()), (0, "started"), "{errors}");
         let (code, text, errors) = program(stage, "ada", &["shadow", "start", "--candidate", id]).await;
         assert!(code == 1 && errors.contains("stop it first"), "{text}{errors}");
         let (code, text, errors) = program(stage, "ada", &["shadow", "show"]).await;
@@ -175,9 +176,16 @@ fn the_command_line_leads_a_module_through_its_life() {
         let (code, text, errors) = program(stage, "ada", &["shadow", "show", "--json"]).await;
         assert!(code == 0 && serde_json::from_str::<Json>(&text).unwrap()["note"] == "try", "{text}{errors}");
         let (code, text, errors) = program(stage, "ada", &["shadow", "stop"]).await;
-        assert!(code == 0 && text.starts_with("stopped: shd_"), "{text}{errors}");
+        assert_eq!((code, text.trim()), (0, "stopped"), "{errors}");
         let (code, text, errors) = program(stage, "ada", &["shadow", "stop"]).await;
-        assert!(code == 1 && errors.contains("has ended already"), "{text}{errors}");
+        assert!(code == 1 && errors.contains("NOT_FOUND"), "{text}{errors}");
+        let settings = folder.path().join("settings.json");
+        std::fs::write(&settings, "{\"members_see\": \"self\"}").unwrap();
+        let settings = settings.to_str().unwrap();
+        for arguments in [&["compare", "--settings", settings][..], &["shadow", "start", "--settings", settings]] {
+            let (code, text, errors) = program(stage, "ada", arguments).await;
+            assert!(code == 1 && errors.contains("send `standardSettings`"), "{arguments:?}: {text}{errors}");
+        }
 
         let (code, lines, errors) = program(stage, "ada", &["log", "--json"]).await;
         assert_eq!(code, 0, "{errors}");

@@ -67,7 +67,7 @@ pub(super) struct Rollback {
     #[arg(long, value_name = "ID", conflicts_with = "workspace")]
     expected: Option<PolicyVersionId>,
     /// Why, for the history
-    #[arg(long, value_name = "TEXT", requires = "workspace")]
+    #[arg(long, value_name = "TEXT")]
     note: Option<String>,
 }
 
@@ -93,7 +93,7 @@ async fn roll_back(arguments: Rollback, config: &Config) -> anyhow::Result<()> {
     let Some(workspace) = workspace else {
         let remote = Remote::new(place.place()?)?;
         let text = |version: PolicyVersionId| version.to_string();
-        let active = change::roll_back(&remote, to.map(text), expected.map(text)).await?;
+        let active = change::roll_back(&remote, to.map(text), expected.map(text), note).await?;
         print(&format!("active: {active}"));
         return Ok(());
     };

@@ -58,12 +58,13 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
     Ok(())
 }
 
-/// Serves until `stopped` is ready, and does the server's own work meanwhile: the active policies are loaded, decisions recorded, shadows asked, and the
-/// recycle bin emptied.
+/// Serves until `stopped` is ready, and does the server's own work meanwhile: the active policies are loaded, decisions recorded, shadows asked, the
+/// recycle bin emptied, and the database tidied.
 pub(super) async fn serve(app: App, listener: TcpListener, stopped: impl Future<Output = ()>) -> anyhow::Result<()> {
     let mut work = JoinSet::new();
     work.spawn(follow(app.gate.clone(), Pauses::default()));
     work.spawn(purge(app.gate.clone(), app.clock.clone()));
+    work.spawn(tidy(app.gate.clone()));
     let (gate, clock) = (app.gate.clone(), app.clock.clone());
     work.spawn(async move { gate.keep_decisions(|| clock.now()).await });
     let (gate, clock) = (app.gate.clone(), app.clock.clone());
@@ -89,6 +90,19 @@ async fn purge(gate: Arc<Gate>, clock: Clock) {
             Err(error) => tracing::warn!(%error, "the recycle bin could not be emptied, which is tried again in an hour"),
         }
         tokio::time::sleep(PURGE_PAUSE).await;
+    }
+}
+
+/// Between two times that the database is tidied.
+const TIDY_PAUSE: Duration = Duration::from_secs(10);
+
+/// Tidies the database, as long as the server runs.
+async fn tidy(gate: Arc<Gate>) {
+    loop {
+        tokio::time::sleep(TIDY_PAUSE).await;
+        if let Err(error) = gate.store().tidy().await {
+            tracing::debug!(%error, "the database was not tidied, which is tried again");
+        }
     }
 }
 

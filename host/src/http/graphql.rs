@@ -1,7 +1,6 @@
 //! `/graphql`, to the draft of GraphQL over HTTP: queries by GET or POST, mutations by POST, JSON only.
 
 mod answer;
-mod json;
 mod media;
 pub(super) mod operation;
 mod persisted;

@@ -191,7 +191,7 @@ pub(super) async fn roll_back(edge: Arc<Edge>, mut request: Request) -> Result<R
     let sent: body::RollBack = json_body(&edge, &mut request).await?;
     let to = sent.to.map(|to| parse("`to`", &to)).transpose()?;
     let expected = sent.expected.as_deref().map_or(Ok(Expected::Any), expected)?;
-    respond(&edge, subject, Change { expected, what: What::RollBack { to } }).await
+    respond(&edge, subject, Change { expected, what: What::RollBack { to, note: sent.note } }).await
 }
 
 /// `PUT /v1/policies/settings`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use directory::{
-    contract::{Digest, Engine, Failure, Manifest, Module, Session, Validation},
+    contract::{Digest, Engine, Errand, Failure, Manifest, Module, Session, Validation},
     ids::WorkspaceId,
 };
 use sha2::{Digest as _, Sha256};
@@ -40,6 +40,6 @@ impl Engine for LetIn {
     }
 
     fn session(&self, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
-        self.0.session_aside(workspace, digest)
+        self.0.session_on(Errand::Aside, workspace, digest)
     }
 }

@@ -222,7 +222,7 @@ fn the_gate_runs_tests_and_lets_the_operator_past_them() {
         ));
         let closed = gate.open(directory().await.subject().clone(), tests::host::NOW).await.unwrap();
         let mut ids = bailiwick::ids::Ids::random(bailiwick::clock::Clock::system());
-        let refused = closed.roll_back_policy(None, &mut ids).await;
+        let refused = closed.roll_back_policy(None, None, &mut ids).await;
         let Err(directory::Error::Gates(reasons)) = &refused else { panic!("{refused:?}") };
         assert!(reasons.len() == 1 && reasons[0].text.contains("runs no policy tests"), "{reasons:?}");
         let unchecked = closed.set_policy_tests(directory::model::Version(1), STRANGERS.to_owned()).await;

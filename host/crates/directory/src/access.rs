@@ -12,6 +12,7 @@ mod facts;
 mod list;
 mod loading;
 mod log;
+mod long_work;
 mod operator;
 mod permissions;
 mod policies;
@@ -28,7 +29,7 @@ mod write;
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64},
     },
     time::Duration,
@@ -64,7 +65,7 @@ pub use write::{
 
 use crate::{
     Error,
-    contract::{Cost, Digest, Engine, Failure, Manifest, Module},
+    contract::{Cost, Digest, Engine, Errand, Failure, Manifest, Module},
     ids::{PolicyVersionId, UserId, WorkspaceId},
     model::{Epoch, PolicyVersion, Timestamp, Workspace},
     register::Kind,
@@ -76,6 +77,7 @@ use decide::{Decider, Glass};
 use facts::SubjectContext;
 use loading::Standings;
 use log::Journal;
+use long_work::LongWork;
 use shadow::Shadows;
 use watch::Watch;
 
@@ -104,12 +106,16 @@ pub struct Gate {
     log: Option<Arc<log::Log>>,
     /// Puts what traffic asks to candidates, too; `None` for none.
     shadows: Option<Shadows>,
+    /// Who is at work that takes long.
+    long_work: LongWork,
     /// Counts how versions fail that were activated a short time ago; `None` for none.
     watch: Option<Watch>,
     /// Runs policy tests.
     trials: Option<Arc<dyn Trials>>,
     /// Whether `standard` steps in for administrators where a module does not work.
     glass: Glass,
+    /// What it asks policies for.
+    errand: Errand,
 }
 
 impl Gate {
@@ -126,9 +132,11 @@ impl Gate {
             standings: Standings::default(),
             log: None,
             shadows: None,
+            long_work: LongWork::default(),
             watch: None,
             trials: None,
             glass: Glass::Breakable,
+            errand: Errand::Request,
         }
     }
 
@@ -188,7 +196,7 @@ impl Gate {
         if subject.user().is_some() && !context.facts.active {
             return Err(Error::Inactive);
         }
-        let decider = Decider::new(self, &subject, &version).await;
+        let decider = Decider::new(self, self.errand, &subject, &version).await;
         let unloadable = decider.unloadable();
         let (journal, workspace) = (self.log.clone(), subject.workspace);
         let directory = Directory {
@@ -208,6 +216,8 @@ impl Gate {
             workspace: OnceCell::new(),
             journal: Journal::new(journal, workspace),
             recorded: true,
+            errand: self.errand,
+            turn: OnceLock::new(),
             watcher: None,
             witnesses: Mutex::default(),
         };
@@ -316,6 +326,10 @@ pub struct Directory {
     journal: Journal,
     /// Whether decisions are recorded, and failures counted: not where somebody only looks what a policy would say.
     recorded: bool,
+    /// What policies are asked for.
+    errand: Errand,
+    /// Leave for work that takes long, once it is begun.
+    turn: OnceLock<long_work::Turn>,
     /// Who looks over the subject's shoulder, if somebody does.
     watcher: Option<view_as::Watcher>,
     /// What the policy was shown, where somebody wants to know.
@@ -404,7 +418,7 @@ impl Directory {
         if subject.user().is_some() && !context.facts.active {
             return Err(Error::Inactive);
         }
-        let decider = Decider::new(&self.gate, &subject, version).await;
+        let decider = Decider::new(&self.gate, self.errand, &subject, version).await;
         Ok(Self {
             gate: self.gate.clone(),
             subject,
@@ -422,6 +436,8 @@ impl Directory {
             workspace: OnceCell::new(),
             journal: Journal::new(None, self.subject.workspace),
             recorded: false,
+            errand: self.errand,
+            turn: OnceLock::new(),
             watcher: None,
             witnesses: Mutex::default(),
         })

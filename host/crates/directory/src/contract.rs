@@ -323,13 +323,25 @@ pub trait Engine: Send + Sync {
     /// [`Failure::Unready`] if the module is not loaded.
     fn session(&self, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure>;
 
-    /// The same for what is no part of a request: it takes nothing of the workspace's share, and stands back behind those who do.
+    /// The same for another errand than a request.
     ///
     /// # Errors
     /// Those of [`Engine::session`].
-    fn session_aside(&self, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
+    fn session_on(&self, _: Errand, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
         self.session(workspace, digest)
     }
+}
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// A request.
+    Request,
+    /// A look at a version before it is activated. It has a share of its own, so that a workspace that is busy, or whose policy loops, can
+    /// still be given another one.
+    Gates,
+    /// What nobody waits for: it takes nothing of the workspace's share, and stands back behind those who do.
+    Aside,
 }
 
 /// What [`Engine::validate`] found.

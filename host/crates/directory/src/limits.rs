@@ -98,6 +98,8 @@ pub const TOKENS: usize = 1_000;
 pub const COMPARE_NAMED: usize = 100;
 /// Subjects, and rows of each kind, that one comparison of policies may sample.
 pub const COMPARE_SAMPLE: usize = 500;
+/// Requests of one workspace at once that upload, try, compare or activate policies, or ask who may.
+pub const LONG_WORK: usize = 4;
 /// Entries of the decision log whose pairs one comparison of policies may look at.
 pub const COMPARE_RECORDED: usize = 10_000;
 /// Pairs of a subject and a row that one piece of a comparison looks at.

@@ -203,10 +203,11 @@ impl ShadowFindings {
         }
     }
 
-    /// Keeps a sample, if there is room for one of its kind.
+    /// Keeps a sample, if there is room for one of its kind, and none about the same two.
     pub fn sample(&mut self, sample: ShadowSample) {
-        let alike = self.samples.iter().filter(|known| known.action == sample.action && known.change == sample.change);
-        if alike.count() < limits::SHADOW_SAMPLES {
+        let alike = || self.samples.iter().filter(|known| known.action == sample.action && known.change == sample.change);
+        let is_new = sample.subject.is_none() || !alike().any(|known| known.subject == sample.subject && known.object == sample.object);
+        if is_new && alike().count() < limits::SHADOW_SAMPLES {
             self.samples.push(sample);
         }
     }
@@ -357,6 +358,8 @@ mod tests {
             active_reason: "one".to_owned(),
             candidate_reason: "other".to_owned(),
         };
+        let examples: Vec<ComparisonExample> =
+            (0..10).map(|of| ComparisonExample { object: ObjectId::User(UserId(uuid::Uuid::from_u128(of))), ..example.clone() }).collect();
         let action = ComparedAction {
             kind: Kind::User,
             action: "user.read".to_owned(),
@@ -366,7 +369,7 @@ mod tests {
             fields_changed: 3,
             fields: vec![ComparedField { name: "email".to_owned(), hidden: 3, shown: 0 }],
             unseen: 0,
-            examples: vec![example.clone(); 2],
+            examples: examples[..2].to_vec(),
         };
         let failure =
             ComparisonFailure { side: ComparisonSide::Candidate, action: "group.read".to_owned(), pairs: 4, reason: "trap".to_owned() };
@@ -374,10 +377,11 @@ mod tests {
         let mut findings = ShadowFindings::default();
         findings.add(vec![action.clone()], vec![failure.clone()], cost);
         assert_eq!((findings.actions(), findings.failures(), findings.cost()), (vec![action.clone()], vec![failure], cost));
-        for _ in 0..limits::SHADOW_SAMPLES {
-            findings.add(vec![action.clone()], Vec::new(), cost);
+        for at in 0..5 {
+            // One is known by then.
+            findings.add(vec![ComparedAction { examples: examples[at..at + 2].to_vec(), ..action.clone() }], Vec::new(), cost);
         }
         let [told] = findings.actions().try_into().unwrap();
-        assert_eq!((told.compared, told.lost, told.examples), (42, 12, vec![example; limits::SHADOW_SAMPLES]));
+        assert_eq!((told.compared, told.lost, told.examples.as_slice()), (42, 12, &examples[..limits::SHADOW_SAMPLES]));
     }
 }

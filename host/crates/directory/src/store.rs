@@ -117,6 +117,11 @@ pub trait Store: Send + Sync {
     /// Adds to what came of a shadow; of one that was replaced by another, nothing is kept.
     async fn add_to_shadow(&self, warrant: Warrant<AddToShadow>) -> Result<(), Error>;
 
+    /// Gives back what the database needs no longer. To be done now and then; does nothing where there is nothing to do.
+    async fn tidy(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Answers if the database does, within a second or so.
     async fn ping(&self) -> Result<(), Error>;
 }

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use directory::{
-    contract::{Digest, Failure, Manifest, Module, Session, Validation},
+    contract::{Digest, Errand, Failure, Manifest, Module, Session, Validation},
     ids::WorkspaceId,
 };
 use tokio::sync::Semaphore;
@@ -32,6 +32,8 @@ use crate::{
 pub struct Sandbox {
     runtime: Arc<Runtime>,
     shares: Shares,
+    /// Of looks at versions before they are activated.
+    gates: Shares,
     /// The server's own modules.
     own: Vec<Digest>,
     cache: Mutex<Cache>,
@@ -74,9 +76,11 @@ impl Sandbox {
             ShareLimits { calls: 0, .. } => ShareLimits { calls: (config.threads / 2).max(1), ..config.share },
             share => share,
         };
+        let shares = |limits| Shares::new(limits, config.stopwatch.clone(), Duration::from_millis(config.wait_ms));
         Ok(Self {
             runtime: Arc::new(runtime),
-            shares: Shares::new(share, config.stopwatch.clone(), Duration::from_millis(config.wait_ms)),
+            shares: shares(share),
+            gates: shares(ShareLimits { calls: 1, ..share }),
             own: config.own.clone(),
             cache: Mutex::new(Cache::new(config.modules)),
             uploads: Compiler::start("policy-upload", &engine, config, disk.clone(), limits::UPLOAD_QUEUE)?,
@@ -176,12 +180,16 @@ impl directory::contract::Engine for Sandbox {
     }
 
     fn session(&self, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
-        let loaded = self.cached(digest)?;
-        let account = if self.own.contains(&digest) { Account::Server } else { Account::Workspace(self.shares.of(workspace)) };
-        Ok(Box::new(GuestSession::new(self.runtime(), account, loaded.module)))
+        self.session_on(Errand::Request, workspace, digest)
     }
 
-    fn session_aside(&self, _: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
-        Ok(Box::new(GuestSession::new(self.runtime(), Account::Aside, self.cached(digest)?.module)))
+    fn session_on(&self, errand: Errand, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
+        let account = match errand {
+            Errand::Aside => Account::Aside,
+            Errand::Request | Errand::Gates if self.own.contains(&digest) => Account::Server,
+            Errand::Request => Account::Workspace(self.shares.of(workspace)),
+            Errand::Gates => Account::Workspace(self.gates.of(workspace)),
+        };
+        Ok(Box::new(GuestSession::new(self.runtime(), account, self.cached(digest)?.module)))
     }
 }

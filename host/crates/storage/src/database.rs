@@ -20,6 +20,10 @@ use crate::{
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
+const BUSY_FOR_SHORT: &str = "pragma busy_timeout = 100";
+const SHORTEN_LOG: &str = "pragma wal_checkpoint(truncate)";
+const BUSY_AS_EVER: &str = "pragma busy_timeout = 10000";
+
 /// An open database.
 #[derive(Clone, Debug)]
 pub enum Database {
@@ -132,6 +136,20 @@ impl Database {
             Self::Sqlite { writer, .. } => pending(&SQLITE, &mut *writer.acquire().await.map_err(failed)?).await,
             Self::Postgres(pool) => pending(&POSTGRES, &mut *pool.acquire().await.map_err(failed)?).await,
         }
+    }
+
+    /// Empties the write-ahead log of the embedded database, unless somebody has read for long.
+    ///
+    /// By itself SQLite begins the log anew only where nobody reads while somebody begins to write; a request that reads and then writes
+    /// does both, so that the log might grow for ever.
+    pub(crate) async fn shorten_log(&self) -> Result<(), Error> {
+        let Self::Sqlite { writer, .. } = self else { return Ok(()) };
+        let mut connection = writer.acquire().await.map_err(failed)?;
+        // Whoever wants to write waits meanwhile. Afterwards it is `CONNECTION_TIME` again.
+        for statement in [BUSY_FOR_SHORT, SHORTEN_LOG, BUSY_AS_EVER] {
+            sqlx::query(statement).execute(&mut *connection).await.map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Waits until every connection is back, and closes them.

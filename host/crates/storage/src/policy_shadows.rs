@@ -203,7 +203,7 @@ pub(crate) async fn add(database: &Database, warrant: Warrant<AddToShadow>) -> R
     tx.commit().await
 }
 
-/// As long as there are not enough of its kind.
+/// As long as there are not enough of its kind, and none about the same two.
 const KEEP: &str = "
 insert into policy_shadow_samples (
   workspace_id, action, change, subject_id, object_kind, object_id, hidden, shown, active_reason, candidate_reason, number
@@ -211,7 +211,8 @@ insert into policy_shadow_samples (
 select {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, coalesce(max(p.number), 0) + 1
 from policy_shadow_samples p
 where p.workspace_id = {}
-having count(case when p.action = {} and p.change = {} then 1 end) < {}";
+having count(case when p.action = {} and p.change = {} then 1 end) < {}
+  and count(case when p.action = {} and p.change = {} and p.subject_id = {} and p.object_id = {} then 1 end) = 0";
 
 async fn keep(tx: &mut Tx, workspace: WorkspaceId, sample: ShadowSample) -> Result<(), Error> {
     let list = |texts: &[String]| serde_json::json!(texts).to_string();
@@ -230,9 +231,13 @@ async fn keep(tx: &mut Tx, workspace: WorkspaceId, sample: ShadowSample) -> Resu
         sample.active_reason,
         sample.candidate_reason,
         workspace,
-        sample.action,
+        sample.action.clone(),
         sample.change.name().to_owned(),
         most,
+        sample.action,
+        sample.change.name().to_owned(),
+        sample.subject.map(|id| id.0),
+        object.map(|(_, id)| -> Uuid { id }),
     );
     tx.execute(insert).await?;
     Ok(())

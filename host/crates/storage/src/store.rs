@@ -122,6 +122,10 @@ impl Store for Database {
         policy_shadows::add(self, warrant).await
     }
 
+    async fn tidy(&self) -> Result<(), Error> {
+        self.shorten_log().await
+    }
+
     async fn ping(&self) -> Result<(), Error> {
         let answer = tokio::time::timeout(limits::PING_TIME, self.fetch(sql!(PING).fixed())).await;
         answer.map_err(|_| Error::Store("the database did not answer in time".to_owned()))?.map(drop)

@@ -77,11 +77,16 @@ pub(super) async fn activate(
 }
 
 /// Lets an earlier version decide again; answers the id of the new version.
-pub(super) async fn roll_back(remote: &Remote, to: Option<String>, expected: Option<String>) -> anyhow::Result<String> {
+pub(super) async fn roll_back(
+    remote: &Remote,
+    to: Option<String>,
+    expected: Option<String>,
+    note: Option<String>,
+) -> anyhow::Result<String> {
     let query = "mutation ($input: RollBackPolicyInput!) {
       answer: rollBackPolicy(input: $input) { policy { id } userErrors { code message } }
     }";
-    done(remote.graphql(query, &json!({ "input": { "versionId": to, "expectedVersionId": expected } })).await?)
+    done(remote.graphql(query, &json!({ "input": { "versionId": to, "expectedVersionId": expected, "note": note } })).await?)
 }
 
 fn done(Answer { answer }: Answer) -> anyhow::Result<String> {

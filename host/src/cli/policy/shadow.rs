@@ -112,7 +112,7 @@ pub(super) async fn run(command: Command) -> anyhow::Result<()> {
             let remote = Remote::new(place)?;
             let input = json!({ "candidate": candidate.input()?, "note": note });
             done(remote.graphql(START, &json!({ "input": input })).await?)?;
-            print(&format!("shadow: {}", last(&remote).await.map_or_else(|_| "started".to_owned(), |(shadow, _)| shadow.id)));
+            print("started");
         }
         Command::Show(Show { place, json }) => {
             let (shadow, value) = last(&Remote::new(place)?).await?;
@@ -123,13 +123,8 @@ pub(super) async fn run(command: Command) -> anyhow::Result<()> {
             });
         }
         Command::Stop(Stop { place }) => {
-            let remote = Remote::new(place)?;
-            let (shadow, _) = last(&remote).await?;
-            if !shadow.running {
-                bail!("the last shadow, {}, has ended already", shadow.id);
-            }
-            done(remote.graphql(STOP, &json!({ "input": { "shadowId": shadow.id } })).await?)?;
-            print(&format!("stopped: {}", shadow.id));
+            done(Remote::new(place)?.graphql(STOP, &json!({ "input": {} })).await?)?;
+            print("stopped");
         }
     }
     Ok(())

@@ -54,6 +54,8 @@ pub(in crate::graphql) struct RollBackPolicyInput {
     version_id: Option<ID>,
     /// The version that the caller has seen as active. Without, whichever is active is left: two who go back at once go back twice.
     expected_version_id: Option<ID>,
+    /// For people, and for the history.
+    note: Option<String>,
 }
 
 /// Policy tests to be kept in place of others.
@@ -171,7 +173,7 @@ impl RollBackPolicyInput {
     fn change(self) -> Result<Change, Problem> {
         let to = self.version_id.as_ref().map(|version| id::<PolicyVersionId>(version, "versionId")).transpose()?;
         let expected = self.expected_version_id.as_ref().map(|version| id::<PolicyVersionId>(version, "expectedVersionId")).transpose()?;
-        Ok(Change { expected: expected.map_or(Expected::Any, Expected::Version), what: What::RollBack { to } })
+        Ok(Change { expected: expected.map_or(Expected::Any, Expected::Version), what: What::RollBack { to, note: self.note } })
     }
 }
 

@@ -27,8 +27,8 @@ pub(in crate::graphql) struct StartPolicyShadowInput {
 /// Which shadow is to end.
 #[derive(Clone, Debug, InputObject)]
 pub(in crate::graphql) struct StopPolicyShadowInput {
-    /// The shadow.
-    shadow_id: ID,
+    /// The shadow; whichever runs if it is left out.
+    shadow_id: Option<ID>,
 }
 
 payload! {
@@ -79,7 +79,7 @@ impl ShadowMutations {
     ) -> Maybe<StopPolicyShadowPayload> {
         let shaded = async {
             let (writer, subject) = writer(context)?;
-            let shadow = match id::<ShadowId>(&input.shadow_id, "shadowId") {
+            let shadow = match input.shadow_id.as_ref().map(|shadow| id::<ShadowId>(shadow, "shadowId")).transpose() {
                 Ok(shadow) => shadow,
                 Err(problem) => return Ok((None, vec![(&problem).into()])),
             };

@@ -4,10 +4,7 @@ use async_graphql::Variables;
 use poem::http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
-use super::{
-    super::{Failure, code::Code, limits::BATCH},
-    json::Json,
-};
+use super::super::{Failure, code::Code, json::Json, limits::BATCH};
 
 /// One operation as sent.
 #[derive(Debug, Default)]

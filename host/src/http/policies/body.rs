@@ -3,6 +3,8 @@
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
+use crate::http::json::Json;
+
 /// The body of an activation.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,6 +22,7 @@ pub(super) struct RollBack {
     pub(super) to: Option<String>,
     /// As in [`Activate::expected`]; without, whichever version is active is left.
     pub(super) expected: Option<String>,
+    pub(super) note: Option<String>,
 }
 
 /// The body of a change of settings.
@@ -39,7 +42,7 @@ pub(super) struct Settings(pub(super) String);
 
 impl<'de> Deserialize<'de> for Settings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
+        match Json::deserialize(deserializer)?.0 {
             Value::String(text) => Ok(Self(text)),
             object @ Value::Object(_) => Ok(Self(object.to_string())),
             _ => Err(D::Error::custom("settings must be a text or an object")),
@@ -58,7 +61,8 @@ mod tests {
         assert_eq!(read(r#"{"expected":"x","settings":null}"#), Ok(None));
         assert_eq!(read(r#"{"expected":"x","settings":"a = 1"}"#), Ok(Some(Settings("a = 1".to_owned()))));
         assert_eq!(read(r#"{"expected":"x","settings":{ "a" : [1, 2] }}"#), Ok(Some(Settings(r#"{"a":[1,2]}"#.to_owned()))));
-        for refused in [r#"{"expected":"x","settings":1}"#, r#"{"expected":"x","else":1}"#, "{}", "[]"] {
+        let twice = r#"{"expected":"x","settings":{"a":1,"a":2}}"#;
+        for refused in [twice, r#"{"expected":"x","settings":1}"#, r#"{"expected":"x","else":1}"#, "{}", "[]"] {
             assert!(read(refused).is_err(), "{refused}");
         }
     }

@@ -14,7 +14,7 @@ mod tally;
 
 use uuid::Uuid;
 
-use super::{Directory, Sealed};
+use super::{Directory, Sealed, policies::refuse_settings_of_nothing};
 use crate::{
     Error,
     contract::Cost,
@@ -281,6 +281,7 @@ impl Directory {
     pub async fn compare_policies(&self, ask: &Compare, after: Option<&ComparePosition>) -> Result<Option<PolicyComparison>, Error> {
         self.require("policy.explain").await?;
         bounded(ask)?;
+        self.begin_long_work()?;
         let actions = actions(ask.actions.as_deref())?;
         if after.is_some_and(|position| position.active != self.version.id) {
             return Err(Error::Stale("the active policy version".to_owned()));
@@ -307,6 +308,7 @@ impl Directory {
             CandidateModule::Standard => None,
             CandidateModule::Named(id) => Some(id),
         };
+        refuse_settings_of_nothing(module, candidate.settings.as_deref())?;
         // Only what is activated has an id.
         let id = PolicyVersionId(Uuid::nil());
         let proposed = self.proposed(id, module, candidate.settings.clone(), candidate.standard_settings.clone());

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Error,
-    contract::{Cost, Digest, Engine, Failure, Manifest, RowFilter, Session, Verdict, Verdicts},
+    contract::{Cost, Digest, Engine, Errand, Failure, Manifest, RowFilter, Session, Verdict, Verdicts},
     decisions::Purpose,
     ids::WorkspaceId,
     limits,
@@ -99,6 +99,7 @@ pub(super) type Answers = (Vec<Decision>, Evidence);
 
 /// One module and its sandbox for this request.
 struct Side {
+    errand: Errand,
     workspace: WorkspaceId,
     digest: Digest,
     manifest: Arc<Manifest>,
@@ -128,7 +129,7 @@ impl Side {
 
     /// Begins another session.
     fn renew(&mut self, engine: &dyn Engine) -> Result<(), Failure> {
-        let session = engine.session(self.workspace, self.digest)?;
+        let session = engine.session_on(self.errand, self.workspace, self.digest)?;
         self.spent = self.cost();
         (self.session, self.failed) = (session, false);
         Ok(())
@@ -178,15 +179,15 @@ impl Route {
 
 impl Decider {
     /// Loads what the version names. A module that cannot be loaded denies what is asked of it.
-    pub(super) async fn new(gate: &Gate, subject: &Subject, version: &PolicyVersion) -> Self {
+    pub(super) async fn new(gate: &Gate, errand: Errand, subject: &Subject, version: &PolicyVersion) -> Self {
         let side = |digest, settings: &str| {
             let settings = settings.to_owned();
             async move {
                 let manifest = gate.load_in_time(subject.workspace, digest).await?;
                 let needs = Arc::new(Needs::of(&manifest));
-                let session = gate.engine.session(subject.workspace, digest)?;
+                let session = gate.engine.session_on(errand, subject.workspace, digest)?;
                 let workspace = subject.workspace;
-                Ok(Side { workspace, digest, manifest, needs, settings, session, failed: false, spent: Cost::default() })
+                Ok(Side { errand, workspace, digest, manifest, needs, settings, session, failed: false, spent: Cost::default() })
             }
         };
         let module = match version.digest {

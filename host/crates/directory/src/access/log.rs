@@ -399,6 +399,8 @@ impl Directory {
                 record.withheld.clear();
                 record.fields.clear();
                 record.facts = None;
+                // It tells of the rows that were read.
+                record.fuel = 0;
             }
         }
         Ok(entries.into_iter().map(Visible::new).collect())

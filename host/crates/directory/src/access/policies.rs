@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use super::{
     Directory, Gate, Sealed, Subject, Visible, Warrant,
-    decide::Decision,
+    decide::{Decider, Decision},
     facts::{Facts, RowSet},
     resource::Hidden,
 };
 use crate::{
     Error,
-    contract::{Digest, Failure, Manifest, Module},
+    contract::{Digest, Errand, Failure, Manifest, Module},
     ids::{PolicyId, PolicyVersionId, UserId, WorkspaceId},
     limits,
     model::{Epoch, PolicyGate, PolicyModule, PolicyStatus, PolicyVersion, Quote, Reason, Step, Timestamp},
@@ -142,6 +142,7 @@ impl Directory {
     pub async fn upload_policy(&self, bytes: Arc<[u8]>, note: Option<String>, ids: &mut dyn IdSource) -> Result<Upload, Error> {
         self.require("policy.upload").await?;
         check_note(note.as_deref())?;
+        self.begin_long_work()?;
         let module = self.gate.examine(&bytes, note, self.now, ids).await?;
         let module = PolicyModule { uploaded_by: self.subject.user(), ..module };
         let mut upload =
@@ -216,22 +217,31 @@ impl Directory {
     ///
     /// # Errors
     /// As [`Directory::activate_policy`].
-    pub async fn roll_back_policy(&self, to: Option<PolicyVersionId>, ids: &mut dyn IdSource) -> Result<PolicyVersionId, Error> {
+    pub async fn roll_back_policy(
+        &self,
+        to: Option<PolicyVersionId>,
+        note: Option<String>,
+        ids: &mut dyn IdSource,
+    ) -> Result<PolicyVersionId, Error> {
         self.require("policy.rollback").await?;
+        check_note(note.as_deref())?;
         let history = self.snapshot.lock().await.policy_versions(HISTORY_ROWS).await?;
         let history: Vec<PolicyVersion> = history.into_iter().map(Sealed::open).collect();
         let earlier = earlier(&history, &self.version, to)?;
         let version = repeat(&earlier, PolicyVersionId(ids.next_id()), self.now);
-        self.activate(NewPolicyVersion { activated_by: self.subject.user(), ..version }, Step::RolledBack, "policy.rollback").await
+        let version = NewPolicyVersion { activated_by: self.subject.user(), note, ..version };
+        self.activate(version, Step::RolledBack, "policy.rollback").await
     }
 
     async fn activate(&self, version: NewPolicyVersion, step: Step, action: &str) -> Result<PolicyVersionId, Error> {
         let id = version.id;
+        self.begin_long_work()?;
         let candidate = self.candidate(&version).await?;
         check_settings_size(&candidate)?;
         let about =
             |step| NewPolicyStep { module: candidate.module, digest: candidate.digest, note: candidate.note.clone(), ..self.step(step) };
-        let reasons = self.look_through_gates(&candidate).await?;
+        let gates = self.on(Errand::Gates).await?;
+        let reasons = gates.look_through_gates(&candidate).await?;
         if !reasons.is_empty() {
             let seen = self.seen(reasons.iter().flat_map(Reason::quotes).copied().collect()).await?;
             let told = reasons.iter().map(|reason| reason.told(|quote| seen.contains(quote))).collect();
@@ -259,7 +269,7 @@ impl Directory {
     /// Gates take their time, in which a busy workspace moves on: an activation that had to find it where the gates began might never come
     /// to pass. The store itself refuses where another version is active by now, or the tests are others.
     async fn still_allowed(&self, candidate: &PolicyVersion, action: &str) -> Result<Epoch, Error> {
-        let now = self.gate.open(self.subject.clone(), self.now).await?;
+        let now = self.gate.open(self.subject.clone(), self.now).await?.on(Errand::Gates).await?;
         if now.version.id != self.version.id {
             return Err(Error::Stale(format!("the active policy version, now {},", now.version.id)));
         }
@@ -298,6 +308,13 @@ impl Directory {
             repeats: version.repeats,
             note: version.note.clone(),
         })
+    }
+
+    /// The same on another errand: nothing of it is recorded.
+    async fn on(&self, errand: Errand) -> Result<Self, Error> {
+        let same = self.beside(self.subject.clone(), self.context.clone(), &self.version).await?;
+        let decider = Decider::new(&self.gate, errand, &self.subject, &self.version).await;
+        Ok(Self { errand, decider: tokio::sync::Mutex::new(decider), ..same })
     }
 
     /// The directory as a subject of this workspace would see it under a version that is not active: to ask what it would answer.
@@ -361,6 +378,15 @@ impl Gate {
         let snapshot = self.store.snapshot(workspace).await?;
         snapshot.ok_or_else(|| Error::NotFound(format!("workspace `{workspace}`")))
     }
+}
+
+/// Refuses settings of a module where there is none: whoever gives them means something that would not happen.
+pub(super) fn refuse_settings_of_nothing(module: Option<PolicyId>, settings: Option<&str>) -> Result<(), Error> {
+    if module.is_none() && settings.is_some() {
+        let message = "`settings` are those of a module, but `standard` decides alone; send `standardSettings`";
+        return Err(Error::Invalid(message.to_owned()));
+    }
+    Ok(())
 }
 
 /// A module without what is withheld.

@@ -2,7 +2,10 @@
 
 use super::{
     Directory, Gate, Sealed, Visible, Warrant,
-    policies::gates::{Findings, of_policy},
+    policies::{
+        gates::{Findings, of_policy},
+        refuse_settings_of_nothing,
+    },
 };
 use crate::{
     Error,
@@ -79,10 +82,12 @@ impl Directory {
     /// every error of the settings; those of policy and store.
     pub async fn run_policy_tests(&self, run: TestRun) -> Result<Option<Report>, Error> {
         self.require("policy.read").await?;
+        self.begin_long_work()?;
         let tests = self.kept_tests().await?;
         if tests.text.is_empty() {
             return Ok(None);
         }
+        refuse_settings_of_nothing(run.module, run.settings.as_deref())?;
         let version = self.proposed(PolicyVersionId(uuid::Uuid::nil()), run.module, run.settings, run.standard_settings);
         let version = self.candidate(&version).await?;
         self.check_settings(&version).await?;

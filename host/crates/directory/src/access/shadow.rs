@@ -4,7 +4,6 @@
 //! later moment, so that what has changed in between makes no difference. What can not be asked again (a write, a row that is nowhere
 //! yet) is shown to the candidate as the request saw it: those facts the request gathers itself.
 
-mod aside;
 mod queue;
 mod worker;
 
@@ -85,14 +84,18 @@ impl Directory {
         Ok(id)
     }
 
-    /// Stops a shadow, for whoever may `policy.activate`. What came of it stays until the next is started.
+    /// Stops a shadow, without an id whichever runs, for whoever may `policy.activate`. What came of it stays until the next is started.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`] if it does not run; those of policy and store.
-    pub async fn stop_shadow(&self, id: ShadowId) -> Result<(), Error> {
+    pub async fn stop_shadow(&self, id: Option<ShadowId>) -> Result<(), Error> {
         self.require("policy.activate").await?;
-        let found = self.last_shadow().await?.filter(|shadow| shadow.id == id && shadow.stopped_at.is_none());
-        let Some(shadow) = found else { return Err(Error::NotFound(format!("a running shadow `{id}`"))) };
+        let runs = |shadow: &Shadow| shadow.stopped_at.is_none() && shadow.active == self.version.id;
+        let found = self.last_shadow().await?.filter(|shadow| runs(shadow) && id.is_none_or(|id| shadow.id == id));
+        let Some(shadow) = found else {
+            return Err(Error::NotFound(id.map_or_else(|| "a running shadow".to_owned(), |id| format!("a running shadow `{id}`"))));
+        };
+        let id = shadow.id;
         let step = NewPolicyStep {
             module: shadow.candidate.module,
             digest: shadow.candidate.digest,

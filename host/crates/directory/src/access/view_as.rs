@@ -165,6 +165,7 @@ impl Directory {
         if !self.sees(object).await? {
             return Ok(None);
         }
+        self.begin_long_work()?;
         let window = Window { after, rows: limits::WHO_USERS, ..Window::default() };
         let order = Order { by: UserSort::Id, ..Order::default() };
         let ask = Ask { among: AmongUsers::All, filter: None, order, window };

@@ -156,10 +156,13 @@ impl Tally {
         }
         match named {
             None => line.unseen += 1,
-            Some(named) if line.examples.iter().filter(|example| example.change == difference.change).count() < most => {
-                line.examples.push(difference.example(named));
+            Some(named) => {
+                let alike = || line.examples.iter().filter(|example| example.change == difference.change);
+                // Traffic asks for the same again and again.
+                if alike().count() < most && !alike().any(|example| (example.subject, example.object) == named) {
+                    line.examples.push(difference.example(named));
+                }
             }
-            Some(_) => {}
         }
     }
 

@@ -40,7 +40,8 @@ struct Known {
     grants: HashSet<(RoleId, Option<GroupId>)>,
     /// Of those grants.
     permissions: HashSet<String>,
-    /// Whether it sees all memberships and grants of the user.
+    /// Whether it sees all memberships and grants of anybody, or asks about itself and sees all of its own: that it sees all of somebody else's
+    /// would tell that there are no others.
     is_whole: bool,
 }
 
@@ -110,6 +111,10 @@ impl Directory {
         let roles = self.roles(&held).await?;
         let permissions = |row: &Visible<Role>| (row.id, row.permissions.shown().cloned().unwrap_or_default());
         let permissions: HashMap<RoleId, Vec<String>> = roles.iter().flatten().map(permissions).collect();
+        let mut sees_every = true;
+        for kind in [Kind::Membership, Kind::Grant, Kind::User, Kind::Group, Kind::Role] {
+            sees_every = sees_every && self.scope(kind).await?.is_everything();
+        }
         let stored = self.snapshot.lock().await.direct_groups(people).await?.open();
         let granted = self.grants_of(people).await?;
         let known = users.into_iter().zip(memberships).zip(grants).map(|((user, memberships), grants)| {
@@ -119,8 +124,15 @@ impl Directory {
             let sees_groups = stored.iter().filter(|(of, _)| *of == user.id).all(|(_, group)| memberships.get(group) == Some(&true));
             let sees_grants =
                 granted.iter().filter(|grant| grant.user == user.id).all(|grant| grants.contains(&(grant.role, grant.within)));
+            let is_self = self.subject.user() == Some(user.id);
             let permissions = grants.iter().flat_map(|(role, _)| permissions.get(role).into_iter().flatten().cloned()).collect();
-            Known { user: (*user).clone(), memberships, grants, permissions, is_whole: sees_groups && sees_grants }
+            Known {
+                user: (*user).clone(),
+                memberships,
+                grants,
+                permissions,
+                is_whole: sees_groups && sees_grants && (sees_every || is_self),
+            }
         });
         Ok(Some(known.collect()))
     }
@@ -165,12 +177,13 @@ impl Sight {
     fn subject_facts(&self, witness: &Witness) -> Vec<ShownFact> {
         let subject = &witness.context.subject;
         let of = Of::User(&self.subject);
-        let mut manages = fact("subject.manages", Vec::new());
+        let is_cut = !self.subject.is_whole;
+        let mut manages = ShownFact { withheld: is_cut, ..fact("subject.manages", Vec::new()) };
         for position in &subject.manages {
             let is_known = match witness.groups.get(*position as usize) {
                 Some(Some(id)) => self.subject.memberships.get(id) == Some(&true),
-                // Who manages the top group manages it in a grant, or not at all.
-                _ => true,
+                // Nobody is in the top group: that somebody manages it follows from a grant.
+                _ => self.subject.is_whole,
             };
             match self.group(witness, *position, of).filter(|_| is_known) {
                 Some(group) => manages.values.push(group),
@@ -179,7 +192,7 @@ impl Sight {
         }
         let mut facts =
             vec![fact("subject.kind", vec![subject.kind.clone()]), self.groups("subject.groups", witness, &subject.groups, of), manages];
-        let mut grants = fact("subject.grants", Vec::new());
+        let mut grants = ShownFact { withheld: is_cut, ..fact("subject.grants", Vec::new()) };
         for held in &subject.grants {
             match self.grant(witness, held.role, held.within) {
                 Some(grant) => grants.values.push(grant),
@@ -189,7 +202,7 @@ impl Sight {
         facts.push(grants);
         let (seen, unseen): (Vec<_>, Vec<_>) =
             subject.permissions.iter().cloned().partition(|name| self.subject.permissions.contains(name));
-        facts.push(ShownFact { withheld: !unseen.is_empty(), ..fact("subject.permissions", seen) });
+        facts.push(ShownFact { withheld: is_cut || !unseen.is_empty(), ..fact("subject.permissions", seen) });
         for given in &subject.facts {
             let user = &self.subject.user;
             let is_hidden = lacks(&user.attributes, &user.withheld, &given.name);
@@ -278,7 +291,7 @@ impl Sight {
             Some(Shape::Roles | Shape::Role) => {
                 let known: Vec<Option<String>> =
                     items.iter().filter(|item| **item != UNASSIGNED).map(|item| self.role(witness, *item, of)).collect();
-                ShownFact { withheld: known.contains(&None), ..fact(&name, known.into_iter().flatten().collect()) }
+                ShownFact { withheld: of.is_cut() || known.contains(&None), ..fact(&name, known.into_iter().flatten().collect()) }
             }
             Some(Shape::Flag) => fact(&name, items.iter().map(|item| (*item != 0).to_string()).collect()),
             Some(Shape::Text | Shape::Texts | Shape::Count | Shape::Instant) | None => {
@@ -320,7 +333,7 @@ impl Sight {
 
     fn groups(&self, name: &str, witness: &Witness, positions: &[u32], of: Of<'_>) -> ShownFact {
         let known: Vec<Option<String>> = positions.iter().filter(|at| **at != UNASSIGNED).map(|at| self.group(witness, *at, of)).collect();
-        ShownFact { withheld: known.contains(&None), ..fact(name, known.into_iter().flatten().collect()) }
+        ShownFact { withheld: of.is_cut() || known.contains(&None), ..fact(name, known.into_iter().flatten().collect()) }
     }
 
     fn group(&self, witness: &Witness, position: u32, of: Of<'_>) -> Option<String> {
@@ -338,6 +351,15 @@ impl Sight {
 }
 
 impl Of<'_> {
+    /// Whether there may be more than the asker sees.
+    const fn is_cut(self) -> bool {
+        match self {
+            Self::Itself => false,
+            Self::User(known) | Self::Place(known) => !known.is_whole,
+            Self::Hidden => true,
+        }
+    }
+
     fn has_group(self, id: GroupId) -> bool {
         match self {
             Self::Itself => true,

@@ -12,13 +12,12 @@ use super::{
         facts::Prepared,
     },
     Shown,
-    aside::Aside,
     queue::{Event, Matter},
 };
 use crate::{
     Error,
     access::ComparisonSide,
-    contract::{Cost, Failure},
+    contract::{Cost, Errand, Failure},
     ids::WorkspaceId,
     limits,
     model::Timestamp,
@@ -85,12 +84,20 @@ impl Gate {
 
     /// A gate by which nobody is watched, recorded or held up.
     fn aside(&self) -> Self {
-        Self::new(self.store.clone(), Arc::new(Aside(self.engine.clone())), self.standard.clone()).with_patience(PATIENCE)
+        let aside = Self::new(self.store.clone(), self.engine.clone(), self.standard.clone()).with_patience(PATIENCE);
+        Self { errand: Errand::Aside, ..aside }
     }
 
     /// Puts a question to a shadow; nothing came of it if that has ended.
     async fn ask_shadow(self: &Arc<Self>, event: Event, now: Timestamp) -> Result<ShadowFindings, Error> {
         let Event { shadow, subject, matter } = event;
+        // What waits when it is stopped is not asked any more.
+        let snapshot = self.store.snapshot(subject.workspace).await?;
+        let Some(mut snapshot) = snapshot else { return Ok(ShadowFindings::default()) };
+        if snapshot.head().await?.shadow != Some(shadow.id) {
+            return Ok(ShadowFindings::default());
+        }
+        drop(snapshot);
         let mut tally = Tally::of_traffic();
         let (cost, gone) = match matter {
             Matter::Again(question) => {
@@ -134,7 +141,7 @@ impl Gate {
             return Ok((Ok(vec![Decision::by_nobody(); question.rows.len()]), Cost::default()));
         };
         let Shown { digest, manifest, prepared: Prepared { context, rows, change, .. } } = *shown;
-        let mut session = self.engine.session(workspace, digest)?;
+        let mut session = self.engine.session_on(self.errand, workspace, digest)?;
         let answer = session.check(context, rows, change).await;
         match answer.and_then(|verdicts| enforced(&verdicts, question.kind, &manifest)) {
             Err(failure) if failure.is_of_server() => Err(failure.into()),
