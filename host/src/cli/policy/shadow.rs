@@ -31,7 +31,7 @@ pub(in crate::cli) enum Command {
     after_long_help = "\
 Examples:
   bailiwick policy shadow start --candidate pol_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f --note 'ticket 12'
-  bailiwick policy shadow start --settings strict.json
+  bailiwick policy shadow start --candidate standard --settings strict.json
   bailiwick policy shadow show
   bailiwick policy shadow stop"
 )]
