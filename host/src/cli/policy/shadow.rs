@@ -47,6 +47,14 @@ pub(in crate::cli) struct Start {
 
 /// Show what differs so far, for whoever may explain the policy
 #[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Prints what the shadow that runs, or ran last, has found: which rows and fields are gained and lost, with examples of those \
+        that you may see, where a policy failed, and what both have cost. It takes somebody who may explain and read the policy.",
+    after_long_help = "\
+Examples:
+  bailiwick policy shadow show
+  bailiwick policy shadow show --json"
+)]
 pub(in crate::cli) struct Show {
     #[command(flatten)]
     place: Place,
@@ -57,6 +65,12 @@ pub(in crate::cli) struct Show {
 
 /// Stop the shadow; what it found stays until the next one starts
 #[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Stops the shadow that runs. What it found stays until the next one starts. It takes somebody who may activate policies.",
+    after_long_help = "\
+Examples:
+  bailiwick policy shadow stop"
+)]
 pub(in crate::cli) struct Stop {
     #[command(flatten)]
     place: Place,
