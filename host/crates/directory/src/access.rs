@@ -415,10 +415,21 @@ impl Directory {
     /// # Errors
     /// [`Error::Inactive`] for somebody who is not active.
     async fn beside(&self, subject: Subject, context: Arc<SubjectContext>, version: &Arc<PolicyVersion>) -> Result<Self, Error> {
+        self.beside_on(self.errand, subject, context, version).await
+    }
+
+    /// The same on another errand.
+    async fn beside_on(
+        &self,
+        errand: Errand,
+        subject: Subject,
+        context: Arc<SubjectContext>,
+        version: &Arc<PolicyVersion>,
+    ) -> Result<Self, Error> {
         if subject.user().is_some() && !context.facts.active {
             return Err(Error::Inactive);
         }
-        let decider = Decider::new(&self.gate, self.errand, &subject, version).await;
+        let decider = Decider::new(&self.gate, errand, &subject, version).await;
         Ok(Self {
             gate: self.gate.clone(),
             subject,
@@ -436,7 +447,7 @@ impl Directory {
             workspace: OnceCell::new(),
             journal: Journal::new(None, self.subject.workspace),
             recorded: false,
-            errand: self.errand,
+            errand,
             turn: OnceLock::new(),
             watcher: None,
             witnesses: Mutex::default(),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::{
     Directory, Gate, Sealed, Subject, Visible, Warrant,
-    decide::{Decider, Decision},
+    decide::Decision,
     facts::{Facts, RowSet},
     resource::Hidden,
 };
@@ -312,9 +312,7 @@ impl Directory {
 
     /// The same on another errand: nothing of it is recorded.
     async fn on(&self, errand: Errand) -> Result<Self, Error> {
-        let same = self.beside(self.subject.clone(), self.context.clone(), &self.version).await?;
-        let decider = Decider::new(&self.gate, errand, &self.subject, &self.version).await;
-        Ok(Self { errand, decider: tokio::sync::Mutex::new(decider), ..same })
+        self.beside_on(errand, self.subject.clone(), self.context.clone(), &self.version).await
     }
 
     /// The directory as a subject of this workspace would see it under a version that is not active: to ask what it would answer.
