@@ -42,7 +42,13 @@ impl Config {
     /// The URL of the database: the configured one, or that of the embedded database in [`Config::data`].
     #[must_use]
     pub fn database_url(&self) -> String {
-        self.database.clone().unwrap_or_else(|| format!("sqlite:{}", self.data.join("bailiwick.db").display()))
+        self.database.clone().unwrap_or_else(|| format!("sqlite:{}", self.embedded().display()))
+    }
+
+    /// The embedded database's file, where no other database is named.
+    #[must_use]
+    pub fn embedded(&self) -> PathBuf {
+        self.data.join("bailiwick.db")
     }
 }
 

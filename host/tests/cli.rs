@@ -133,11 +133,30 @@ fn the_configuration_is_printed_with_its_sources() -> anyhow::Result<()> {
 #[test]
 fn a_server_does_not_start_on_an_old_schema() -> anyhow::Result<()> {
     let folder = TempDir::new()?;
-    let text = fail(&mut bailiwick(folder.path(), &["serve"]), 1)?;
-    ensure!(text.contains("bailiwick migrate"), "{text}");
+    let old = folder.path().join("old.db");
+    std::fs::write(&old, "")?;
+    let text = fail(&mut bailiwick(folder.path(), &["--database", "sqlite:old.db", "serve"]), 1)?;
+    ensure!(text.contains("schema is behind") && text.contains("bailiwick migrate"), "{text}");
     ensure!(succeed(folder.path(), &["migrate", "--dry-run"])?.contains("0001"));
     ensure!(succeed(folder.path(), &["migrate"])?.contains("0001"));
     ensure!(succeed(folder.path(), &["migrate"])? == "nothing to do");
+    Ok(())
+}
+
+#[test]
+fn a_folder_that_is_mistyped_is_not_made() -> anyhow::Result<()> {
+    let folder = TempDir::new()?;
+    for arguments in [
+        vec!["serve"],
+        vec!["backup", "copy.db"],
+        vec!["workspace", "list"],
+        vec!["policy", "history", "--workspace", "acme"],
+        vec!["policy", "rollback", "--workspace", "acme"],
+    ] {
+        let text = fail(bailiwick(folder.path(), &["--data", "dta"]).args(&arguments), 1)?;
+        ensure!(text.contains("`dta/bailiwick.db`") && text.contains("--data"), "{arguments:?}: {text}");
+    }
+    ensure!(std::fs::read_dir(folder.path())?.next().is_none(), "nothing was made");
     Ok(())
 }
 

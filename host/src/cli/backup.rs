@@ -22,7 +22,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<()> {
-    let database = open::unchecked(config).await?;
+    let database = open::existing(config).await?;
     database.backup(&arguments.file).await?;
     print(&format!("wrote {}", arguments.file.display()));
     database.close().await;

@@ -12,7 +12,7 @@ use crate::{config::Config, secret, secret::Secret, wiring::Database};
 
 /// Opens the database; refuses while migrations are pending.
 pub(super) async fn database(config: &Config) -> anyhow::Result<Database> {
-    let database = unchecked(config).await?;
+    let database = existing(config).await?;
     let pending = database.pending_migrations().await?;
     if !pending.is_empty() {
         bail!(
@@ -25,7 +25,19 @@ pub(super) async fn database(config: &Config) -> anyhow::Result<Database> {
     Ok(database)
 }
 
-/// Opens the database, whatever its schema.
+/// Opens a database that is there, whatever its schema: whoever mistypes a folder is not to be given an empty one.
+pub(super) async fn existing(config: &Config) -> anyhow::Result<Database> {
+    let file = config.embedded();
+    if config.database.is_none() && !file.exists() {
+        bail!(
+            "there is no database `{}`; name the server's folder with --data, or make a database with `bailiwick migrate` (`serve` takes --migrate)",
+            file.display()
+        );
+    }
+    unchecked(config).await
+}
+
+/// Opens the database, whatever its schema, and makes it if it is embedded and missing.
 pub(super) async fn unchecked(config: &Config) -> anyhow::Result<Database> {
     Database::open(config).await.context("the database does not open; check --database, --data and what they name")
 }

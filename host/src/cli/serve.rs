@@ -43,8 +43,9 @@ pub(super) fn options(arguments: &Arguments, layers: &mut Layers) {
 }
 
 pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<()> {
-    let secret = open::secret(&config)?;
+    // First, so that a mistyped folder is not made.
     let database = if arguments.migrate { open::unchecked(&config).await? } else { open::database(&config).await? };
+    let secret = open::secret(&config)?;
     if arguments.migrate {
         database.migrate().await?;
     }
