@@ -254,8 +254,14 @@ fn a_shadow_ends_with_the_version_that_it_stands_beside() {
         until(stage, "ada", compared("user.read", 1)).await;
         set(stage, STRICT).await;
         let shadow = look(stage, "ada").await;
-        assert_eq!((&shadow["running"], &shadow["stoppedAt"]), (&json!(false), &Json::Null));
+        assert_eq!(shadow["running"], false);
+        assert!(shadow["stoppedAt"].is_string(), "{shadow}");
         assert_eq!(line(&shadow, "user.read")["lost"], 1, "what it found stays");
+        let history = stage.query("ada", "{ policyHistory(first: 2) { nodes { kind note user { userName } reasons { message } } } }").await;
+        let nodes = &history["policyHistory"]["nodes"];
+        assert_eq!((&nodes[0]["kind"], &nodes[1]["kind"]), (&json!("SETTINGS_CHANGED"), &json!("SHADOW_STOPPED")));
+        assert_eq!(nodes[1]["user"]["userName"], "ada");
+        assert_eq!(nodes[1]["reasons"][0]["message"], "the version that it stood beside is no longer active");
         start(stage, json!({ "standardSettings": "{}" })).await;
         assert_eq!(look(stage, "ada").await["actions"], json!([]), "another one begins with nothing");
     });

@@ -27,7 +27,7 @@ pub(super) struct ShadowNode {
     started_by: Option<UserNode>,
     /// When it was started.
     started_at: DateTime,
-    /// When it was stopped; null if it was not.
+    /// When it ended; null while it runs.
     stopped_at: Option<DateTime>,
     /// In the words of whoever started it.
     note: Option<String>,

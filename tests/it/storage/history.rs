@@ -6,7 +6,7 @@ use directory::{
     Error,
     access::{Operator, OperatorVia},
     ids::{PolicyId, PolicyVersionId, WorkspaceId},
-    limits::{HISTORY_STEPS, REASONS},
+    limits::{DECIDING_STEPS, HISTORY_STEPS, REASONS},
     model::{Author, PolicyGate, PolicyModule, PolicyStatus, Quote, Reason, Step, StepNumber, Timestamp},
     register::Kind,
     store::{ActivatePolicy, NewPolicyStep, NewPolicyVersion, Store as _, UploadPolicy},
@@ -127,18 +127,27 @@ async fn the_oldest_steps_are_forgotten_and_never_those_of_what_decides() {
         let first = history.upload(1, about(1)).await;
         history.activate(history.active().await, 7, Some(first)).await.unwrap();
         // 1 to 3 by the upload, 4 by the activation.
-        let many = |count: i64| vec![step(Step::Compared, 2); usize::try_from(count).unwrap()];
-        history.upload(2, many(HISTORY_STEPS - 4)).await;
+        let many = |of: Step, count: i64| vec![step(of, 2); usize::try_from(count).unwrap()];
+        history.upload(2, many(Step::Compared, HISTORY_STEPS - 4)).await;
         let ends = |steps: Vec<(i64, Step)>| steps.into_iter().rev().take(4).collect::<Vec<_>>();
         assert_eq!(history.steps().await.len(), usize::try_from(HISTORY_STEPS).unwrap());
-        history.upload(3, many(5)).await;
+        history.upload(3, many(Step::Compared, 5)).await;
         let kept = [(1, Step::Uploaded), (2, Step::Validated), (4, Step::ActivationForced), (6, Step::Compared)];
         assert_eq!(ends(history.steps().await), kept, "{}: a test of what decides is a step like others", backend.name);
 
         history.activate(history.active().await, 8, None).await.unwrap();
-        let kept = [(7, Step::Compared), (8, Step::Compared), (9, Step::Compared), (10, Step::Compared)];
-        assert_eq!(ends(history.steps().await), kept, "{}: another version decides", backend.name);
-        assert_eq!(history.steps().await.len(), usize::try_from(HISTORY_STEPS).unwrap());
+        let kept = [(4, Step::ActivationForced), (7, Step::Compared), (8, Step::Compared), (9, Step::Compared)];
+        assert_eq!(ends(history.steps().await), kept, "{}: another version decides, and what decided stays known", backend.name);
+        assert_eq!(history.steps().await.len(), usize::try_from(HISTORY_STEPS + 1).unwrap());
+
+        // With these two, the first activation is the last but so many that changed what decides.
+        history.upload(4, many(Step::SettingsChanged, DECIDING_STEPS - 2)).await;
+        assert_eq!(ends(history.steps().await).first(), Some(&(4, Step::ActivationForced)), "{}", backend.name);
+        history.upload(5, many(Step::RolledBack, 1)).await;
+        let last = HISTORY_STEPS + 6 + DECIDING_STEPS - 1;
+        let kept = history.steps().await;
+        assert_eq!(kept.first(), Some(&(last, Step::RolledBack)), "{}", backend.name);
+        assert_eq!(kept.last(), Some(&(last - HISTORY_STEPS + 1, Step::Compared)), "{}", backend.name);
     }
 }
 

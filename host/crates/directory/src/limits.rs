@@ -60,14 +60,20 @@ pub const TEST_DIFFERENCES: usize = 100;
 pub const TEST_MISTAKES: usize = 50;
 /// Modules that one workspace keeps.
 pub const MODULES: usize = 100;
-/// Steps of the history of a workspace's policy that are kept beside those of the active version.
+/// Latest steps of the history of a workspace's policy that are kept.
 pub const HISTORY_STEPS: i64 = 10_000;
+/// Latest steps that changed what decides that are kept, however many others came after them.
+pub const DECIDING_STEPS: i64 = 1_000;
 /// Steps of that history in one page.
 pub const HISTORY_PAGE: usize = 100;
 /// Reasons that one gate tells, and that one step of the history keeps of all.
 pub const REASONS: usize = 50;
 /// Milliseconds that one gate may look at a version before it is activated.
 pub const GATE_MS: u64 = 30_000;
+/// Views of the database that one gate may have beside that of its request, so that what it waits for comes at once.
+pub const GATE_VIEWS: usize = 2;
+/// Views that all gates of a server may have beside those of their requests: a quarter of the connections that there are by default.
+pub const ALL_GATE_VIEWS: usize = 4;
 /// Administrators that the lock-out guard looks at, until it meets one who is not locked out.
 pub const GUARD_ADMINISTRATORS: usize = 20;
 /// Rows of one kind that scope and check are compared on for one subject: so many that are sampled, and so many that the scope admits.

@@ -22,7 +22,7 @@ pub struct Shadow {
     pub active: PolicyVersionId,
     /// Module and settings, who started it, when and why, as if it had been activated; its id and number are of no version.
     pub candidate: PolicyVersion,
-    /// When it was stopped.
+    /// When it ended; `None` while it runs.
     pub stopped_at: Option<Timestamp>,
 }
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     Database,
     exec::{Row, Tx},
-    head, news, policy_history, policy_tests, rows,
+    head, news, policy_history, policy_shadows, policy_tests, rows,
     snapshot::View,
     sql::sql,
 };
@@ -306,7 +306,8 @@ pub(crate) async fn activate(database: &Database, warrant: Warrant<ActivatePolic
     let (id, at) = (version.id, version.activated_at);
     insert_version(&mut tx, workspace, version).await?;
     tx.execute(sql!(ACTIVATE, id, at, workspace)).await?;
-    policy_history::insert(&mut tx, workspace, vec![step]).await?;
+    let ended = policy_shadows::end(&mut tx, workspace, expected, &step).await?;
+    policy_history::insert(&mut tx, workspace, ended.into_iter().chain([step]).collect()).await?;
     news::tell(&mut tx, PolicyEvent::Activated(workspace)).await?;
     tx.commit().await
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use directory::{
     Error, Sealed, Warrant,
     ids::{PolicyVersionId, WorkspaceId},
-    limits::{HISTORY_STEPS, REASONS},
+    limits::{DECIDING_STEPS, HISTORY_STEPS, REASONS},
     model::{Author, PolicyGate, PolicyStep, Quote, Reason, StepNumber},
     store::{NewPolicyStep, RecordPolicyStep},
 };
@@ -33,7 +33,8 @@ insert into policy_history (
   where workspace_id = {}
 ))";
 
-/// The version that decides keeps the steps that made it active, and those by which its module came in: three or four.
+/// What changed what decides outlasts whatever else is written down: uploads and refusals cost those who make them little. The active
+/// version keeps the steps that made it active, and those by which its module came in: three or four.
 const FORGET: &str = "
 delete from policy_history
 where workspace_id = {}
@@ -41,6 +42,22 @@ where workspace_id = {}
     select max(h.number) - {}
     from policy_history h
     where h.workspace_id = {}
+  )
+  and (
+    step in (
+      'uploaded', 'validated', 'rejected', 'tested', 'compared', 'shadow-started', 'shadow-stopped', 'activation-refused'
+    )
+    or number <= (
+      select h.number
+      from policy_history h
+      where h.workspace_id = {}
+        and h.step in (
+          'activated', 'settings-changed', 'rolled-back', 'rolled-back-automatically', 'activation-forced', 'rollback-forced'
+        )
+      order by h.number desc
+      limit 1
+      offset {}
+    )
   )
   and not exists (
     select 1
@@ -82,7 +99,7 @@ pub(crate) async fn insert(tx: &mut Tx, workspace: WorkspaceId, steps: Vec<NewPo
         );
         tx.execute(insert).await?;
     }
-    tx.execute(sql!(FORGET, workspace, HISTORY_STEPS, workspace, workspace, workspace)).await?;
+    tx.execute(sql!(FORGET, workspace, HISTORY_STEPS, workspace, workspace, DECIDING_STEPS, workspace, workspace)).await?;
     Ok(())
 }
 

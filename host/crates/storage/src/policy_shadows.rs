@@ -3,11 +3,12 @@
 use directory::{
     Error, Sealed, Warrant,
     access::ObjectId,
-    ids::{UserId, WorkspaceId},
+    ids::{PolicyId, PolicyVersionId, UserId, WorkspaceId},
     limits,
+    model::{Reason, Step},
     register::Kind,
     shadow::{Counted, Shadow, ShadowChange, ShadowFindings, ShadowSample},
-    store::{AddToShadow, StartShadow, StopShadow},
+    store::{AddToShadow, NewPolicyStep, StartShadow, StopShadow},
 };
 use uuid::Uuid;
 
@@ -78,7 +79,7 @@ fn sample(columns: &mut Columns<'_>) -> Result<ShadowSample, Error> {
 }
 
 const RUNNING: &str = "
-select s.id
+select s.id, s.policy_id, s.digest
 from policy_shadows s
 where s.workspace_id = {}
   and s.active_id = {}
@@ -157,6 +158,31 @@ pub(crate) async fn stop(database: &Database, warrant: Warrant<StopShadow>) -> R
     }
     policy_history::insert(&mut tx, workspace, vec![step]).await?;
     tx.commit().await
+}
+
+/// Ends the shadow that stands beside a version which ceases to be active, if one does; the step that says so comes before `next`.
+pub(crate) async fn end(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    active: PolicyVersionId,
+    next: &NewPolicyStep,
+) -> Result<Option<NewPolicyStep>, Error> {
+    let found = tx.fetch(sql!(RUNNING, workspace, active)).await?;
+    let Some(row) = found.first() else { return Ok(None) };
+    let mut columns = row.columns();
+    let id: Uuid = columns.take()?;
+    let module = rows::optional(&mut columns)?.map(PolicyId);
+    let digest = columns.take::<Option<Vec<u8>>>()?.map(rows::digest).transpose()?;
+    tx.execute(sql!(STOP, next.at, workspace, id, active)).await?;
+    Ok(Some(NewPolicyStep {
+        step: Step::ShadowStopped,
+        module,
+        digest,
+        version: None,
+        note: None,
+        reasons: vec![Reason::new(None, "the version that it stood beside is no longer active")],
+        ..next.clone()
+    }))
 }
 
 /// SQLite has one writer at a time, and no word for locking a row.

@@ -48,7 +48,7 @@ pub struct ShadowReport {
     pub active: crate::ids::PolicyVersionId,
     /// Whether it answers still.
     pub is_running: bool,
-    /// When it was stopped; `None` if it runs, or ended with the version that it stood beside.
+    /// When it ended; `None` while it runs.
     pub stopped_at: Option<Timestamp>,
     /// What changes. Of examples only those whose subject and object the asker sees.
     pub actions: Vec<ComparedAction>,
