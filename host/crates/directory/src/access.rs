@@ -35,7 +35,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Mutex as AsyncMutex, OnceCell};
+use tokio::sync::{Mutex as AsyncMutex, OnceCell, Semaphore};
 
 pub use bin::{BinEntry, BinObject, BinPage};
 pub use compare::{
@@ -67,6 +67,7 @@ use crate::{
     Error,
     contract::{Cost, Digest, Engine, Errand, Failure, Manifest, Module},
     ids::{PolicyVersionId, UserId, WorkspaceId},
+    limits,
     model::{Epoch, PolicyVersion, Timestamp, Workspace},
     register::Kind,
     scope::Scope,
@@ -108,6 +109,8 @@ pub struct Gate {
     shadows: Option<Shadows>,
     /// Who is at work that takes long.
     long_work: LongWork,
+    /// Views that gates may have beside those of their requests.
+    gate_views: Arc<Semaphore>,
     /// Counts how versions fail that were activated a short time ago; `None` for none.
     watch: Option<Watch>,
     /// Runs policy tests.
@@ -133,6 +136,7 @@ impl Gate {
             log: None,
             shadows: None,
             long_work: LongWork::default(),
+            gate_views: Arc::new(Semaphore::new(limits::ALL_GATE_VIEWS)),
             watch: None,
             trials: None,
             glass: Glass::Breakable,

@@ -10,6 +10,8 @@ mod sample;
 
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::{
     Directory, Gate, Sealed, Subject, Visible, Warrant,
     decide::Decision,
@@ -29,6 +31,7 @@ use crate::{
 pub use forced::{Forced, RollBack};
 use gates::Findings;
 pub use history::HistoryPage;
+use sample::Extent;
 
 /// Earlier versions that a roll back may look through.
 const HISTORY_ROWS: usize = 1_000;
@@ -241,7 +244,8 @@ impl Directory {
         let about =
             |step| NewPolicyStep { module: candidate.module, digest: candidate.digest, note: candidate.note.clone(), ..self.step(step) };
         let gates = self.on(Errand::Gates).await?;
-        let reasons = gates.look_through_gates(&candidate).await?;
+        let extent = if step == Step::RolledBack { Extent::BRIEF } else { Extent::FULL };
+        let reasons = gates.look_through_gates(&candidate, extent).await?;
         if !reasons.is_empty() {
             let seen = self.seen(reasons.iter().flat_map(Reason::quotes).copied().collect()).await?;
             let told = reasons.iter().map(|reason| reason.told(|quote| seen.contains(quote))).collect();
@@ -269,10 +273,14 @@ impl Directory {
     /// Gates take their time, in which a busy workspace moves on: an activation that had to find it where the gates began might never come
     /// to pass. The store itself refuses where another version is active by now, or the tests are others.
     async fn still_allowed(&self, candidate: &PolicyVersion, action: &str) -> Result<Epoch, Error> {
-        let now = self.gate.open(self.subject.clone(), self.now).await?.on(Errand::Gates).await?;
+        let now = self.gate.open(self.subject.clone(), self.now).await?;
         if now.version.id != self.version.id {
             return Err(Error::Stale(format!("the active policy version, now {},", now.version.id)));
         }
+        if now.epoch == self.epoch {
+            return Ok(now.epoch);
+        }
+        let now = now.on(Errand::Gates).await?;
         now.would_allow(action).await?;
         let mut findings = Findings::new(PolicyGate::LockOut);
         now.look_for_lock_out(candidate, &mut findings).await?;
@@ -315,6 +323,24 @@ impl Directory {
         self.beside_on(errand, self.subject.clone(), self.context.clone(), &self.version).await
     }
 
+    /// Up to so many views of the database beside this one, of the same moment: fewer where others have them, or the workspace has moved on.
+    async fn views_beside(&self, most: usize) -> Result<Vec<ViewBeside>, Error> {
+        let mut views = Vec::new();
+        while views.len() < most
+            && let Ok(place) = self.gate.gate_views.clone().try_acquire_owned()
+        {
+            let mut snapshot = self.gate.snapshot(self.subject.workspace).await?;
+            // Everything that decides is the same in the same epoch.
+            if snapshot.head().await?.epoch != self.epoch {
+                break;
+            }
+            let directory = self.beside(self.subject.clone(), self.context.clone(), &self.version).await?;
+            let directory = Self { snapshot: Arc::new(tokio::sync::Mutex::new(snapshot)), ..directory };
+            views.push(ViewBeside { directory, _place: place });
+        }
+        Ok(views)
+    }
+
     /// The directory as a subject of this workspace would see it under a version that is not active: to ask what it would answer.
     ///
     /// The candidate itself answers, without breaking the glass.
@@ -329,6 +355,12 @@ impl Directory {
         let other = self.beside(subject.clone(), context, &Arc::new(candidate.clone())).await?;
         Ok(Self { decider: tokio::sync::Mutex::new(other.decider.into_inner().behind_glass()), ..other })
     }
+}
+
+/// The same directory on a view of its own, and the leave for that.
+struct ViewBeside {
+    directory: Directory,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Gate {

@@ -4,28 +4,33 @@
 //! searched and is withheld can be read by asking. The store answers for the scope, as it does for lists: one statement as SQL.
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
+use futures_util::future::try_join_all;
 use uuid::Uuid;
 
 use super::{
     super::{
-        Actor, Directory, Sealed,
-        facts::Facts,
+        Actor, Directory, Sealed, Subject,
+        facts::{Facts, SharedFacts},
         list::Listable,
+        locked,
         log::Pick,
         resource::{Hidden, Resource},
     },
     gates::{Findings, of_policy},
-    sample::everything,
+    sample::{Extent, everything},
 };
 use crate::{
     Error,
     contract::{Manifest, Verdict},
-    limits::AGREEMENT_ROWS,
-    model::{Attribute, Grant, Group, Membership, PolicyVersion, Quote, Reason, Role, User},
+    limits::{AGREEMENT_ROWS, GATE_VIEWS},
+    model::{Attribute, Grant, Group, Membership, PolicyGate, PolicyVersion, Quote, Reason, Role, User},
     query::{Filter, Window},
     register::{self, Kind},
     scope::Scope,
@@ -33,22 +38,81 @@ use crate::{
 };
 
 impl Directory {
-    pub(super) async fn look_for_agreement(&self, candidate: &PolicyVersion, findings: &mut Findings) -> Result<(), Error> {
-        let sample = self.sample().await?;
-        let attributes: Vec<Attribute> = self.snapshot.lock().await.attributes().await?.into_iter().map(Sealed::open).collect();
-        for subject in &sample.subjects {
-            let under = match self.under(subject, candidate).await {
+    pub(super) async fn look_for_agreement(&self, candidate: &PolicyVersion, extent: Extent, findings: &mut Findings) -> Result<(), Error> {
+        let sample = self.sample(extent).await?;
+        let attributes = self.snapshot.lock().await.attributes().await?.into_iter().map(Sealed::open).collect();
+        let matter = Matter {
+            candidate,
+            attributes,
+            users: self.sampled(&sample.users).await?,
+            groups: self.sampled(&sample.groups).await?,
+            roles: self.sampled(&sample.roles).await?,
+            memberships: self.sampled(&sample.memberships).await?,
+            grants: self.sampled(&sample.grants).await?,
+            subjects: sample.subjects,
+            next: AtomicUsize::new(0),
+        };
+        let beside = self.views_beside(GATE_VIEWS).await?;
+        let views = std::iter::once(self).chain(beside.iter().map(|view| &view.directory));
+        let found = try_join_all(views.map(|view| view.try_subjects(&matter))).await?;
+        // Told in the order of the subjects, whoever tried them.
+        let found: BTreeMap<usize, Findings> = found.into_iter().flatten().collect();
+        found.into_values().for_each(|of_subject| findings.append(of_subject));
+        Ok(())
+    }
+
+    /// Tries one subject after the other, as long as there are some that nobody has begun with.
+    async fn try_subjects(&self, matter: &Matter<'_>) -> Result<Vec<(usize, Findings)>, Error> {
+        let mut found = Vec::new();
+        loop {
+            let at = matter.next.fetch_add(1, Ordering::Relaxed);
+            let Some(subject) = matter.subjects.get(at) else { return Ok(found) };
+            let under = match self.under(subject, matter.candidate).await {
                 Err(Error::Inactive) => continue,
                 under => under?,
             };
-            let mut trial = Trial { under: &under, attributes: &attributes, findings: &mut *findings };
-            trial.kind::<User>(&sample.users).await?;
-            trial.kind::<Group>(&sample.groups).await?;
-            trial.kind::<Role>(&sample.roles).await?;
-            trial.kind::<Membership>(&sample.memberships).await?;
-            trial.kind::<Grant>(&sample.grants).await?;
+            let mut trial = Trial { under: &under, attributes: &matter.attributes, findings: Findings::new(PolicyGate::Agreement) };
+            trial.kind(&matter.users).await?;
+            trial.kind(&matter.groups).await?;
+            trial.kind(&matter.roles).await?;
+            trial.kind(&matter.memberships).await?;
+            trial.kind(&matter.grants).await?;
+            found.push((at, trial.findings));
         }
-        Ok(())
+    }
+
+    async fn sampled<R: Listable>(&self, ids: &[Uuid]) -> Result<Sampled<R>, Error> {
+        let rows = if ids.is_empty() { Vec::new() } else { R::load(self.snapshot.lock().await.as_mut(), ids).await? };
+        let rows = rows.into_iter().map(Sealed::open).map(|row: R| (row.key(), row)).collect();
+        Ok(Sampled { rows, facts: Mutex::default() })
+    }
+}
+
+/// What is tried.
+struct Matter<'a> {
+    candidate: &'a PolicyVersion,
+    attributes: Vec<Attribute>,
+    users: Sampled<User>,
+    groups: Sampled<Group>,
+    roles: Sampled<Role>,
+    memberships: Sampled<Membership>,
+    grants: Sampled<Grant>,
+    subjects: Vec<Subject>,
+    /// The position of the next subject to be tried.
+    next: AtomicUsize,
+}
+
+/// The sampled rows of one kind.
+struct Sampled<R> {
+    rows: BTreeMap<Uuid, R>,
+    /// By the ids of the rows that were put to `check`: most subjects are asked about the same ones.
+    facts: Mutex<HashMap<Vec<Uuid>, Arc<SharedFacts>>>,
+}
+
+impl<R> Sampled<R> {
+    /// What is known about these rows, which are in the order of their ids.
+    fn facts(&self, of: Vec<Uuid>) -> Arc<SharedFacts> {
+        locked(&self.facts).entry(of).or_default().clone()
     }
 }
 
@@ -56,7 +120,7 @@ impl Directory {
 struct Trial<'a> {
     under: &'a Directory,
     attributes: &'a [Attribute],
-    findings: &'a mut Findings,
+    findings: Findings,
 }
 
 /// What scope and check say of some rows.
@@ -68,12 +132,12 @@ struct Answers<R> {
 }
 
 impl Trial<'_> {
-    async fn kind<R: Listable>(&mut self, sample: &[Uuid]) -> Result<(), Error> {
+    async fn kind<R: Listable>(&mut self, sample: &Sampled<R>) -> Result<(), Error> {
         // What the token of a service does not allow, no policy is asked.
         if !self.under.subject.may_attempt(&R::KIND.read()) {
             return Ok(());
         }
-        match self.ask::<R>(sample).await {
+        match self.ask(sample).await {
             Ok(Some(answers)) => self.compare(&answers),
             Ok(None) => {}
             Err(Error::Policy(failure)) => {
@@ -87,29 +151,29 @@ impl Trial<'_> {
 
     /// Asks for the scope, lets the store say which rows it admits, and asks `check` about these and about the sample. `None` if nobody
     /// decides about the kind.
-    async fn ask<R: Listable>(&self, sample: &[Uuid]) -> Result<Option<Answers<R>>, Error> {
+    async fn ask<R: Listable>(&self, sample: &Sampled<R>) -> Result<Option<Answers<R>>, Error> {
         let under = self.under;
         let scope = under.scope(R::KIND).await?;
         let window = |rows| Window { rows, ..Window::default() };
         let mut sight = Sight { me: under.subject.user(), ..everything() };
         *R::sight(&mut sight) = Some(scope.clone());
-        let (mut rows, mut admitted) = (HashMap::new(), HashSet::new());
-        if !sample.is_empty() {
-            let loaded = R::load(under.snapshot.lock().await.as_mut(), sample).await?;
-            rows.extend(loaded.into_iter().map(Sealed::open).map(|row: R| (row.key(), row)));
-            let among_them = Some(Filter::Is(R::any_of(sample)));
-            let inside: Vec<R> = under.stored(R::all(), among_them, sight.clone(), window(sample.len())).await?;
+        let first: Vec<R> = under.stored(R::all(), None, sight.clone(), window(AGREEMENT_ROWS)).await?;
+        let mut admitted: HashSet<Uuid> = first.iter().map(Resource::key).collect();
+        // Fewer than were asked for are all that there are.
+        if first.len() == AGREEMENT_ROWS && !sample.rows.is_empty() {
+            let ids: Vec<Uuid> = sample.rows.keys().copied().collect();
+            let among_them = Some(Filter::Is(R::any_of(&ids)));
+            let inside: Vec<R> = under.stored(R::all(), among_them, sight, window(ids.len())).await?;
             admitted.extend(inside.iter().map(Resource::key));
         }
-        let first: Vec<R> = under.stored(R::all(), None, sight, window(AGREEMENT_ROWS)).await?;
-        admitted.extend(first.iter().map(Resource::key));
+        let mut rows = sample.rows.clone();
         rows.extend(first.into_iter().map(|row| (row.key(), row)));
-        let mut rows: Vec<R> = rows.into_values().collect();
-        rows.sort_unstable_by_key(Resource::key);
         if rows.is_empty() {
             return Ok(None);
         }
-        let answer = under.verdicts(&R::KIND.read(), &Facts::Rows(R::rows(&rows)), Pick::None).await?;
+        let facts = sample.facts(rows.keys().copied().collect());
+        let rows: Vec<R> = rows.into_values().collect();
+        let answer = under.verdicts(&R::KIND.read(), &Facts::Shared(R::rows(&rows), &facts), Pick::None).await?;
         let Some((verdicts, manifest, _)) = answer else { return Ok(None) };
         let verdict = |position: &u32| verdicts.table.get(*position as usize).cloned().unwrap_or_default();
         let rows = rows.into_iter().zip(verdicts.rows.iter().map(verdict)).collect();

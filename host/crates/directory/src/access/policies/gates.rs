@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{super::Directory, check_settings_size};
+use super::{super::Directory, check_settings_size, sample::Extent};
 use crate::{
     Error,
     contract::Failure,
@@ -36,6 +36,11 @@ impl Findings {
         }
     }
 
+    /// Adds what was found elsewhere.
+    pub(super) fn append(&mut self, other: Self) {
+        other.reasons.into_iter().for_each(|reason| self.push(reason));
+    }
+
     /// Whether nothing was found.
     pub(super) const fn is_empty(&self) -> bool {
         self.reasons.is_empty()
@@ -53,11 +58,11 @@ impl Directory {
     ///
     /// # Errors
     /// Where a gate could not look, because the store or the server failed.
-    pub(super) async fn look_through_gates(&self, candidate: &PolicyVersion) -> Result<Vec<Reason>, Error> {
+    pub(super) async fn look_through_gates(&self, candidate: &PolicyVersion, extent: Extent) -> Result<Vec<Reason>, Error> {
         let mut reasons = Vec::new();
         for gate in PolicyGate::ALL {
             let mut findings = Findings::new(gate);
-            let looked = tokio::time::timeout(Duration::from_millis(GATE_MS), self.look(gate, candidate, &mut findings)).await;
+            let looked = tokio::time::timeout(Duration::from_millis(GATE_MS), self.look(gate, (candidate, extent), &mut findings)).await;
             match looked {
                 Ok(looked) => looked?,
                 Err(_) => findings.add(&format!(
@@ -70,11 +75,11 @@ impl Directory {
         Ok(reasons)
     }
 
-    async fn look(&self, gate: PolicyGate, candidate: &PolicyVersion, findings: &mut Findings) -> Result<(), Error> {
+    async fn look(&self, gate: PolicyGate, (candidate, extent): (&PolicyVersion, Extent), findings: &mut Findings) -> Result<(), Error> {
         match gate {
             PolicyGate::Settings => self.look_at_settings(candidate, findings).await,
             PolicyGate::LockOut => self.look_for_lock_out(candidate, findings).await,
-            PolicyGate::Agreement => self.look_for_agreement(candidate, findings).await,
+            PolicyGate::Agreement => self.look_for_agreement(candidate, extent, findings).await,
             PolicyGate::Tests => self.look_at_tests(candidate, findings).await,
         }
     }

@@ -18,12 +18,23 @@ use crate::{
     store::{AmongGrants, AmongMemberships, AmongUsers, List, Sight},
 };
 
-/// Subjects of each sort.
-const ADMINISTRATORS: usize = 2;
-const MANAGERS: usize = 3;
-const MEMBERS: usize = 4;
-/// Places between both ends of the ids, in fifths of the way.
-const FIFTHS: [u128; 4] = [1, 2, 3, 4];
+/// How much is tried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    /// Administrators beside the caller.
+    administrators: usize,
+    managers: usize,
+    members: usize,
+    /// Places between both ends of the ids, in fifths of the way.
+    fifths: &'static [u128],
+}
+
+impl Extent {
+    /// For what has not decided yet.
+    pub(super) const FULL: Self = Self { administrators: 2, managers: 3, members: 4, fifths: &[1, 2, 3, 4] };
+    /// For what has passed once and is wanted back: somebody who rolls back is in a hurry.
+    pub(super) const BRIEF: Self = Self { administrators: 1, managers: 1, members: 1, fifths: &[] };
+}
 
 /// What a candidate is tried on.
 pub(super) struct Sample {
@@ -38,28 +49,29 @@ pub(super) struct Sample {
 
 impl Directory {
     /// A sample of the workspace as it is.
-    pub(super) async fn sample(&self) -> Result<Sample, Error> {
+    pub(super) async fn sample(&self, extent: Extent) -> Result<Sample, Error> {
         let (some, active) = (AGREEMENT_ROWS / 2, Sight { user: Some(active_users()), ..everything() });
+        let Extent { administrators, managers: of_managers, members: of_members, fifths } = extent;
         let of = |manager| Some(Filter::Is(MembershipPredicate::Manager(manager)));
-        let managers: Vec<Membership> = self.spread(of(true), &active, some).await?;
-        let members: Vec<Membership> = self.spread(of(false), &active, some).await?;
-        let people: Vec<User> = self.spread(None, &active, some).await?;
+        let managers: Vec<Membership> = self.spread(of(true), &active, some, fifths).await?;
+        let members: Vec<Membership> = self.spread(of(false), &active, some, fifths).await?;
+        let people: Vec<User> = self.spread(None, &active, some, fifths).await?;
         let groupless = self.groupless(&people).await?;
         let mut users: Vec<UserId> = self.subject.user().into_iter().collect();
-        users.extend(self.other_administrators(ADMINISTRATORS).await?.0);
-        users.extend(of_different_groups(&managers, MANAGERS));
-        users.extend(of_different_groups(&members, MEMBERS));
+        users.extend(self.other_administrators(administrators).await?.0);
+        users.extend(of_different_groups(&managers, of_managers));
+        users.extend(of_different_groups(&members, of_members));
         users.extend(groupless);
         let mut met = BTreeSet::new();
         users.retain(|user| met.insert(*user));
         let mut subjects: Vec<Subject> =
             users.iter().filter(|user| Some(**user) != self.subject.user()).map(|user| self.as_user(*user)).collect();
         subjects.insert(0, self.without_ceiling());
-        self.rows(subjects, users).await
+        self.rows(subjects, users, fifths).await
     }
 
     /// The rows around these users, and others from all over the workspace.
-    async fn rows(&self, subjects: Vec<Subject>, users: Vec<UserId>) -> Result<Sample, Error> {
+    async fn rows(&self, subjects: Vec<Subject>, users: Vec<UserId>, fifths: &[u128]) -> Result<Sample, Error> {
         let half = AGREEMENT_ROWS / 2;
         let each = Window { rows: half / users.len().max(1) + 1, ..Window::default() };
         let of_users = AmongMemberships::OfUsers(users.clone());
@@ -68,11 +80,11 @@ impl Directory {
         let groups: BTreeSet<GroupId> = memberships.iter().map(|row| row.group).collect();
         let each = Window { rows: half / groups.len().max(1) + 1, ..Window::default() };
         let beside: Vec<User> = self.stored(AmongUsers::In(groups.iter().copied().collect()), None, everything(), each).await?;
-        let everybody: Vec<User> = self.spread(None, &everything(), half).await?;
-        let every_group: Vec<Group> = self.spread(None, &everything(), half).await?;
-        let every_role: Vec<Role> = self.spread(None, &everything(), AGREEMENT_ROWS).await?;
-        let every_membership: Vec<Membership> = self.spread(None, &everything(), half).await?;
-        let every_grant: Vec<Grant> = self.spread(None, &everything(), half).await?;
+        let everybody: Vec<User> = self.spread(None, &everything(), half, fifths).await?;
+        let every_group: Vec<Group> = self.spread(None, &everything(), half, fifths).await?;
+        let every_role: Vec<Role> = self.spread(None, &everything(), AGREEMENT_ROWS, fifths).await?;
+        let every_membership: Vec<Membership> = self.spread(None, &everything(), half, fifths).await?;
+        let every_grant: Vec<Grant> = self.spread(None, &everything(), half, fifths).await?;
         Ok(Sample {
             users: ids([users.iter().map(|user| user.0).collect(), keys(&everybody), keys(&beside)]),
             groups: ids([groups.into_iter().map(|group| group.0).take(half).collect(), keys(&every_group)]),
@@ -84,8 +96,14 @@ impl Directory {
     }
 
     /// About so many rows of a kind: from both ends of the ids, and from places between them.
-    async fn spread<R: Listable>(&self, filter: Option<Filter<R::Predicate>>, sight: &Sight, rows: usize) -> Result<Vec<R>, Error> {
-        let some = (rows / (FIFTHS.len() + 2)).max(1);
+    async fn spread<R: Listable>(
+        &self,
+        filter: Option<Filter<R::Predicate>>,
+        sight: &Sight,
+        rows: usize,
+        fifths: &[u128],
+    ) -> Result<Vec<R>, Error> {
+        let some = (rows / (fifths.len() + 2)).max(1);
         let window = |end| Window { rows: some, end, ..Window::default() };
         let mut found: Vec<R> = self.stored(R::all(), filter.clone(), sight.clone(), window(End::Front)).await?;
         if found.len() < some {
@@ -94,8 +112,8 @@ impl Directory {
         let last: Vec<R> = self.stored(R::all(), filter.clone(), sight.clone(), window(End::Back)).await?;
         let ends = |rows: &[R]| rows.iter().map(|row| row.key().as_u128()).max().unwrap_or_default();
         let (from, to) = (ends(&found), ends(&last));
-        for fifths in FIFTHS {
-            let at = from + to.saturating_sub(from) / 5 * fifths;
+        for fifth in fifths {
+            let at = from + to.saturating_sub(from) / 5 * fifth;
             let after = Some(Keyset { key: String::new(), id: Uuid::from_u128(at) });
             let window = Window { after, rows: some, ..Window::default() };
             found.extend(self.stored(R::all(), filter.clone(), sight.clone(), window).await?);
