@@ -212,6 +212,7 @@ impl Gate {
             shadow,
             context,
             snapshot: Arc::new(AsyncMutex::new(snapshot)),
+            places: Arc::default(),
             decider: AsyncMutex::new(decider),
             scopes: Scopes::default(),
             defects: AtomicU64::new(0),
@@ -319,6 +320,8 @@ pub struct Directory {
     context: Arc<SubjectContext>,
     /// Shared with those who look at the same moment as somebody else.
     snapshot: Arc<AsyncMutex<Box<dyn Snapshot>>>,
+    /// Shared likewise.
+    places: Arc<Mutex<facts::Places>>,
     decider: AsyncMutex<Decider>,
     scopes: Scopes,
     defects: AtomicU64,
@@ -443,6 +446,7 @@ impl Directory {
             shadow: None,
             context,
             snapshot: self.snapshot.clone(),
+            places: self.places.clone(),
             decider: AsyncMutex::new(decider),
             scopes: Scopes::default(),
             defects: AtomicU64::new(0),

@@ -2,6 +2,7 @@
 
 mod columns;
 mod digest;
+mod places;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,7 +12,7 @@ use std::{
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{Actor, Directory, Sealed, decide::Needs};
+use super::{Actor, Directory, Sealed, decide::Needs, locked};
 use crate::{
     Error,
     contract::{Change, Context, Fact, Held, Party, Rows, SubjectView, UNASSIGNED},
@@ -23,6 +24,7 @@ use crate::{
 };
 use columns::Columns;
 pub(super) use digest::digest;
+pub(super) use places::Places;
 
 /// A subject's facts with the groups and roles that they refer to. Valid for one authority epoch.
 #[derive(Debug, Default)]
@@ -250,6 +252,9 @@ impl Directory {
             Facts::Imagined(rows, planned) => (vec![*rows], *planned),
             Facts::Deed(_, deed) => (deed.sets(), deed.planned),
         };
+        if let Facts::Rows(rows) | Facts::Shared(rows, _) = facts {
+            locked(&self.places).learn_rows(*rows);
+        }
         let loaded = match facts {
             Facts::Shared(_, shared) => shared.loaded(needs, || self.load_facts(&sets, needs, planned)).await?,
             _ => Arc::new(self.load_facts(&sets, needs, planned).await?),
@@ -330,6 +335,16 @@ impl Directory {
         facts
     }
 
+    /// These groups and everything above them, each once: what this request has not read yet in one statement.
+    pub(super) async fn chains(&self, groups: &[GroupId], snapshot: &mut dyn Snapshot) -> Result<Vec<GroupFact>, Error> {
+        let missing = locked(&self.places).missing(groups);
+        if !missing.is_empty() {
+            let read = snapshot.group_chains(&missing).await?.open();
+            locked(&self.places).learn(read);
+        }
+        Ok(locked(&self.places).chains(groups))
+    }
+
     /// Facts that are not in the rows themselves, for all sets of one call together.
     async fn load_facts(&self, sets: &[RowSet<'_>], needs: &Needs, planned: &Planned) -> Result<Loaded, Error> {
         let mut loaded = Loaded::default();
@@ -364,7 +379,7 @@ impl Directory {
         groups.extend(sets.iter().flat_map(|rows| own_groups(*rows, needs)));
         groups.extend(planned.groups.iter().filter_map(|group| group.parent));
         if sets.iter().any(|rows| wants_chains(*rows, needs)) {
-            loaded.chains = snapshot.group_chains(&distinct(groups.into_iter())).await?.open();
+            loaded.chains = self.chains(&groups, snapshot.as_mut()).await?;
             loaded.chains.extend(planned.places());
         }
         let mut roles: Vec<RoleId> = loaded.roles.values().flatten().copied().collect();

@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Directory, Visible, list::Ask};
+use super::{Directory, Visible, list::Ask, locked};
 use crate::{
     Error,
     ids::GroupId,
     limits,
     model::Group,
     query::{Order, Window},
-    store::{AmongGroups, GroupFact},
+    store::AmongGroups,
 };
 
 /// One group of a tree.
@@ -41,13 +41,15 @@ impl Directory {
         let mut distinct = groups.to_vec();
         distinct.sort_unstable();
         distinct.dedup();
-        let parents = parents(self.snapshot.lock().await.group_chains(&distinct).await?.open());
-        let above: HashSet<GroupId> = distinct.iter().flat_map(|group| chain(*group, &parents)).collect();
+        let chains = self.chains(&distinct, self.snapshot.lock().await.as_mut()).await?;
+        let parents: HashMap<GroupId, Option<GroupId>> = chains.into_iter().map(|fact| (fact.id, fact.parent)).collect();
+        let parent = |group: GroupId| parents.get(&group).copied().flatten();
+        let above: HashSet<GroupId> = distinct.iter().flat_map(|group| chain(*group, parent)).collect();
         let mut above: Vec<GroupId> = above.into_iter().collect();
         above.sort_unstable();
         let visible: HashMap<GroupId, Visible<Group>> =
             self.groups(&above).await?.into_iter().flatten().map(|group| (group.id, group)).collect();
-        let ancestors = |group: &GroupId| chain(*group, &parents).filter_map(|id| visible.get(&id).cloned()).collect();
+        let ancestors = |group: &GroupId| chain(*group, parent).filter_map(|id| visible.get(&id).cloned()).collect();
         Ok(groups.iter().map(ancestors).collect())
     }
 
@@ -68,43 +70,48 @@ impl Directory {
             groups.extend(self.groups(&[root]).await?.into_iter().flatten());
         }
         let ids: Vec<GroupId> = groups.iter().map(|group| group.id).collect();
-        let parents = self.snapshot.lock().await.parents(&ids).await?.open().into_iter().collect();
-        Ok(GroupTree { nodes: arrange(groups, &parents, levels), truncated: more })
+        // What was listed has told its own place; what lies between two listed groups may be hidden, and is still to be read.
+        let missing = locked(&self.places).missing(&ids);
+        let between = if missing.is_empty() { Vec::new() } else { self.snapshot.lock().await.parents(&missing).await?.open() };
+        let between: HashMap<GroupId, Option<GroupId>> = between.into_iter().collect();
+        let places = locked(&self.places);
+        let parent = |group| places.parent(group).or_else(|| between.get(&group).copied()).flatten();
+        Ok(GroupTree { nodes: arrange(groups, parent, levels), truncated: more })
     }
-}
-
-fn parents(chains: Vec<GroupFact>) -> HashMap<GroupId, Option<GroupId>> {
-    chains.into_iter().map(|fact| (fact.id, fact.parent)).collect()
 }
 
 /// The strict ancestors of a group, the nearest first.
-fn chain(group: GroupId, parents: &HashMap<GroupId, Option<GroupId>>) -> impl Iterator<Item = GroupId> {
-    std::iter::successors(parents.get(&group).copied().flatten(), |group| parents.get(group).copied().flatten())
+fn chain(group: GroupId, parent: impl Fn(GroupId) -> Option<GroupId>) -> impl Iterator<Item = GroupId> {
+    std::iter::successors(parent(group), move |group| parent(*group))
 }
 
 /// Parents before children, depth first, without recursion: a tree may be deep.
-fn arrange(groups: Vec<Visible<Group>>, parents: &HashMap<GroupId, Option<GroupId>>, levels: Option<u32>) -> Vec<TreeNode> {
-    let mut listed: HashMap<GroupId, Visible<Group>> = groups.into_iter().map(|group| (group.id, group)).collect();
-    let known: HashSet<GroupId> = listed.keys().copied().collect();
-    let mut children: HashMap<Option<GroupId>, Vec<GroupId>> = HashMap::new();
-    for group in &known {
-        let parent = chain(*group, parents).find(|ancestor| known.contains(ancestor));
-        children.entry(parent).or_default().push(*group);
+fn arrange(mut groups: Vec<Visible<Group>>, parent: impl Fn(GroupId) -> Option<GroupId>, levels: Option<u32>) -> Vec<TreeNode> {
+    groups.sort_unstable_by_key(|group| group.id);
+    groups.dedup_by_key(|group| group.id);
+    let ids: Vec<GroupId> = groups.iter().map(|group| group.id).collect();
+    // By position; those without a parent here are the children of what comes after the last.
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); ids.len() + 1];
+    for (at, group) in ids.iter().enumerate() {
+        let parent = chain(*group, &parent).find_map(|above| ids.binary_search(&above).ok());
+        if let Some(siblings) = children.get_mut(parent.unwrap_or(ids.len())) {
+            siblings.push(at);
+        }
     }
-    children.values_mut().for_each(|siblings| siblings.sort_unstable_by(|one, other| other.cmp(one)));
-    let mut nodes: Vec<TreeNode> = Vec::with_capacity(known.len());
-    let mut waiting: Vec<(GroupId, Option<usize>, u32)> = Vec::new();
-    let push = |waiting: &mut Vec<_>, of: Option<GroupId>, parent: Option<usize>, depth: u32| {
-        waiting.extend(children.get(&of).into_iter().flatten().map(|child| (*child, parent, depth)));
+    let mut rows: Vec<Option<Visible<Group>>> = groups.into_iter().map(Some).collect();
+    let mut nodes: Vec<TreeNode> = Vec::with_capacity(rows.len());
+    let mut waiting: Vec<(usize, Option<usize>, u32)> = Vec::new();
+    let push = |waiting: &mut Vec<_>, of: usize, parent: Option<usize>, depth: u32| {
+        waiting.extend(children.get(of).into_iter().flatten().rev().map(|child| (*child, parent, depth)));
     };
-    push(&mut waiting, None, None, 1);
-    while let Some((id, parent, depth)) = waiting.pop() {
+    push(&mut waiting, rows.len(), None, 1);
+    while let Some((at, parent, depth)) = waiting.pop() {
         if levels.is_some_and(|levels| depth > levels) {
             continue;
         }
-        if let Some(group) = listed.remove(&id) {
+        if let Some(group) = rows.get_mut(at).and_then(Option::take) {
             nodes.push(TreeNode { group, parent, depth });
-            push(&mut waiting, Some(id), Some(nodes.len() - 1), depth + 1);
+            push(&mut waiting, at, Some(nodes.len() - 1), depth + 1);
         }
     }
     nodes

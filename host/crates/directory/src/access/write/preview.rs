@@ -60,7 +60,7 @@ impl Directory {
         let not_found = || Problem::at("groupId", Error::NotFound(format!("group `{}`", asked.group)));
         let group = self.groups(&[asked.group]).await?.into_iter().flatten().next().ok_or_else(not_found)?;
         let ends: Vec<GroupId> = std::iter::once(asked.group).chain(asked.to).collect();
-        let chains = self.snapshot.lock().await.group_chains(&ends).await?.open();
+        let chains = self.chains(&ends, self.snapshot.lock().await.as_mut()).await?;
         let before: Vec<GroupId> = above(&chains, asked.group);
         let after: Vec<GroupId> = asked.to.iter().copied().chain(asked.to.iter().flat_map(|to| above(&chains, *to))).collect();
         if after.contains(&asked.group) {
