@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bailiwick::clock::Clock;
+use bailiwick::{clock::Clock, ids::Ids};
 use directory::{
-    access::{Actor, Gate, Origin, ShadowRules, Subject},
+    access::{Actor, Forced, Gate, Operator, OperatorVia, Origin, ShadowRules, Subject},
     contract::Verdict,
 };
 use serde_json::{Value as Json, json};
+use tests::host::NOW;
 use tokio::task::JoinSet;
 
 use crate::{
@@ -264,6 +265,27 @@ fn a_shadow_ends_with_the_version_that_it_stands_beside() {
         assert_eq!(nodes[1]["reasons"][0]["message"], "the version that it stood beside is no longer active");
         start(stage, json!({ "standardSettings": "{}" })).await;
         assert_eq!(look(stage, "ada").await["actions"], json!([]), "another one begins with nothing");
+    });
+}
+
+#[test]
+fn what_the_operator_forces_ends_a_shadow_in_the_operators_name() {
+    on_stage(async |stage| {
+        let candidate = install(stage, "candidate", Guest::new()).await;
+        start(stage, candidate.clone()).await;
+        let (operator, mut ids) = (Operator::new(OperatorVia::CommandLine), Ids::seeded("shadow", NOW));
+        let forced = Forced { standard_settings: Some(STRICT.to_owned()), note: Some("ticket 13".to_owned()), ..Forced::default() };
+        stage.host.gate().force_policy(&operator, stage.world.id.parse().unwrap(), forced, NOW, &mut ids).await.unwrap();
+        let shadow = look(stage, "ada").await;
+        assert_eq!((&shadow["running"], &shadow["policyId"]), (&json!(false), &candidate["policyId"]));
+        let history = stage.query("ada", "{ policyHistory(first: 2) { nodes { kind note via author policyId policyVersionId } } }").await;
+        let nodes = &history["policyHistory"]["nodes"];
+        assert_eq!((&nodes[0]["kind"], &nodes[0]["note"]), (&json!("ACTIVATION_FORCED"), &json!("ticket 13")));
+        let ended = json!({
+            "kind": "SHADOW_STOPPED", "note": null, "via": "command-line", "author": "OPERATOR", "policyId": candidate["policyId"],
+            "policyVersionId": null
+        });
+        assert_eq!(nodes[1], ended);
     });
 }
 

@@ -6,12 +6,18 @@ use directory::{
     Error, Sealed, Warrant,
     ids::{PolicyVersionId, WorkspaceId},
     limits::{DECIDING_STEPS, HISTORY_STEPS, REASONS},
-    model::{Author, PolicyGate, PolicyStep, Quote, Reason, StepNumber},
+    model::{Author, PolicyGate, PolicyStep, Quote, Reason, Step, StepNumber},
     store::{NewPolicyStep, RecordPolicyStep},
 };
 use serde_json::{Value, json};
 
-use crate::{Database, exec::Tx, head, rows, snapshot::View, sql::sql};
+use crate::{
+    Database,
+    exec::Tx,
+    head, rows,
+    snapshot::View,
+    sql::{Part, among_texts, sql},
+};
 
 /// Writes a step that goes with no other change.
 pub(crate) async fn record(database: &Database, warrant: Warrant<RecordPolicyStep>) -> Result<(), Error> {
@@ -44,16 +50,12 @@ where workspace_id = {}
     where h.workspace_id = {}
   )
   and (
-    step in (
-      'uploaded', 'validated', 'rejected', 'tested', 'compared', 'shadow-started', 'shadow-stopped', 'activation-refused'
-    )
+    not step {}
     or number <= (
       select h.number
       from policy_history h
       where h.workspace_id = {}
-        and h.step in (
-          'activated', 'settings-changed', 'rolled-back', 'rolled-back-automatically', 'activation-forced', 'rollback-forced'
-        )
+        and h.step {}
       order by h.number desc
       limit 1
       offset {}
@@ -99,8 +101,15 @@ pub(crate) async fn insert(tx: &mut Tx, workspace: WorkspaceId, steps: Vec<NewPo
         );
         tx.execute(insert).await?;
     }
-    tx.execute(sql!(FORGET, workspace, HISTORY_STEPS, workspace, workspace, DECIDING_STEPS, workspace, workspace)).await?;
+    tx.execute(sql!(FORGET, workspace, HISTORY_STEPS, workspace, deciding(), workspace, deciding(), DECIDING_STEPS, workspace, workspace))
+        .await?;
     Ok(())
+}
+
+/// That a step changed what decides.
+fn deciding() -> Part {
+    let names: Vec<String> = Step::ALL.into_iter().filter(|step| step.decides()).map(|step| step.name().to_owned()).collect();
+    among_texts(names)
 }
 
 fn written(reasons: &[Reason]) -> String {

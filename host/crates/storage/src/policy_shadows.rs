@@ -185,6 +185,13 @@ pub(crate) async fn end(
     }))
 }
 
+/// What refers to the workspace would lock it when it is inserted: whoever changes what decides has locked it first, and then the shadow.
+const LOCK_WORKSPACE: &str = "
+select id
+from workspaces
+where id = {}
+for key share";
+
 /// SQLite has one writer at a time, and no word for locking a row.
 const LOCK_SQLITE: &str = "
 select s.id
@@ -212,7 +219,10 @@ pub(crate) async fn add(database: &Database, warrant: Warrant<AddToShadow>) -> R
     let mut tx = database.begin_write().await?;
     let lock = match tx {
         Tx::Sqlite(_) => LOCK_SQLITE,
-        Tx::Postgres(_) => LOCK_POSTGRES,
+        Tx::Postgres(_) => {
+            tx.fetch(sql!(LOCK_WORKSPACE, workspace)).await?;
+            LOCK_POSTGRES
+        }
     };
     if tx.fetch(sql!(lock, workspace, id.0)).await?.is_empty() {
         return Ok(());

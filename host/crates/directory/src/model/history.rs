@@ -84,6 +84,27 @@ impl Step {
         }
     }
 
+    /// Whether another version, or the same module under other settings, decides by it.
+    #[must_use]
+    pub const fn decides(self) -> bool {
+        match self {
+            Self::Activated
+            | Self::SettingsChanged
+            | Self::RolledBack
+            | Self::RolledBackAutomatically
+            | Self::ActivationForced
+            | Self::RollBackForced => true,
+            Self::Uploaded
+            | Self::Validated
+            | Self::Rejected
+            | Self::Tested
+            | Self::Compared
+            | Self::ShadowStarted
+            | Self::ShadowStopped
+            | Self::ActivationRefused => false,
+        }
+    }
+
     /// The step of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
