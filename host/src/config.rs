@@ -42,13 +42,17 @@ impl Config {
     /// The URL of the database: the configured one, or that of the embedded database in [`Config::data`].
     #[must_use]
     pub fn database_url(&self) -> String {
-        self.database.clone().unwrap_or_else(|| format!("sqlite:{}", self.embedded().display()))
+        self.database.clone().unwrap_or_else(|| format!("sqlite:{}", self.data.join("bailiwick.db").display()))
     }
 
-    /// The embedded database's file, where no other database is named.
+    /// The same for messages: a URL may have a password in it.
     #[must_use]
-    pub fn embedded(&self) -> PathBuf {
-        self.data.join("bailiwick.db")
+    pub fn shown_database(&self) -> String {
+        let url = self.database_url();
+        match url.strip_prefix("sqlite:") {
+            Some(file) => file.to_owned(),
+            None => "postgres://...".to_owned(),
+        }
     }
 }
 

@@ -58,13 +58,26 @@ impl Database {
     /// # Errors
     /// [`Error::Invalid`] for a URL of another kind; [`Error::Store`] if nothing answers there.
     pub async fn open(config: &Config) -> Result<Self, Error> {
-        if config.database.is_none() {
+        Self::opened(config, true).await
+    }
+
+    /// The same, but nothing is made: whoever mistypes a name is not to be given an empty database.
+    ///
+    /// # Errors
+    /// Those of the store, also where there is no database of that name.
+    pub async fn open_existing(config: &Config) -> Result<Self, Error> {
+        Self::opened(config, false).await
+    }
+
+    async fn opened(config: &Config, make: bool) -> Result<Self, Error> {
+        if make && config.database.is_none() {
             let made = std::fs::create_dir_all(&config.data);
             made.map_err(|error| Error::Invalid(format!("the data folder `{}` can not be made: {error}", config.data.display())))?;
         }
         let options = storage::Options {
             connections: config.limits.database_connections,
             statement_time: Duration::from_millis(config.limits.statement_ms),
+            make,
         };
         let database = storage::Database::open(&config.database_url(), options).await?;
         Ok(Self { store: Arc::new(database.clone()), database })

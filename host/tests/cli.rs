@@ -155,6 +155,8 @@ fn a_folder_that_is_mistyped_is_not_made() -> anyhow::Result<()> {
     ] {
         let text = fail(bailiwick(folder.path(), &["--data", "dta"]).args(&arguments), 1)?;
         ensure!(text.contains("`dta/bailiwick.db`") && text.contains("--data"), "{arguments:?}: {text}");
+        let text = fail(bailiwick(folder.path(), &["--database", "sqlite:dta.db"]).args(&arguments), 1)?;
+        ensure!(text.contains("`dta.db`") && text.contains("--database"), "{arguments:?}: {text}");
     }
     ensure!(std::fs::read_dir(folder.path())?.next().is_none(), "nothing was made");
     Ok(())

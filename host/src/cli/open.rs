@@ -25,16 +25,15 @@ pub(super) async fn database(config: &Config) -> anyhow::Result<Database> {
     Ok(database)
 }
 
-/// Opens a database that is there, whatever its schema: whoever mistypes a folder is not to be given an empty one.
+/// Opens a database that is there, whatever its schema.
 pub(super) async fn existing(config: &Config) -> anyhow::Result<Database> {
-    let file = config.embedded();
-    if config.database.is_none() && !file.exists() {
-        bail!(
-            "there is no database `{}`; name the server's folder with --data, or make a database with `bailiwick migrate` (`serve` takes --migrate)",
-            file.display()
-        );
-    }
-    unchecked(config).await
+    Database::open_existing(config).await.with_context(|| {
+        format!(
+            "there is no database `{}` that opens; name the server's with --data or --database, or make one with `bailiwick migrate` (`serve` \
+             takes --migrate)",
+            config.shown_database()
+        )
+    })
 }
 
 /// Opens the database, whatever its schema, and makes it if it is embedded and missing.

@@ -18,7 +18,7 @@ async fn a_connection_is_of_use_after_a_deadline() {
     let patient = Database::open(&url, Options { connections: 1, ..Options::default() }).await.unwrap();
     patient.migrate().await.unwrap();
     let workspace = Plan::generate(1).import(&patient).await.id.unwrap();
-    let hasty = Database::open(&url, Options { connections: 1, statement_time: Duration::ZERO }).await.unwrap();
+    let hasty = Database::open(&url, Options { connections: 1, statement_time: Duration::ZERO, ..Options::default() }).await.unwrap();
     let mut late = 0;
     for _ in 0..50_000 {
         if late > 0 {

@@ -47,16 +47,18 @@ pub struct Options {
     pub connections: u32,
     /// How long one statement of a request may take.
     pub statement_time: Duration,
+    /// Whether an embedded database that is missing is made.
+    pub make: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { connections: 16, statement_time: limits::STATEMENT_TIME }
+        Self { connections: 16, statement_time: limits::STATEMENT_TIME, make: true }
     }
 }
 
 impl Database {
-    /// Opens `sqlite:PATH` (made if it is missing) or `postgres://USER:PASSWORD@HOST/NAME`. Its schema is left as it is.
+    /// Opens `sqlite:PATH` (made if it is missing, unless the options forbid it) or `postgres://USER:PASSWORD@HOST/NAME`. Its schema is left as it is.
     ///
     /// # Errors
     /// [`Error::Invalid`] if the URL is neither, [`Error::Store`] if nothing answers there.
@@ -78,10 +80,12 @@ impl Database {
             .row_buffer_size(limits::ROWS_AHEAD)
             .pragma("mmap_size", limits::MAPPED_BYTES.to_string())
             .pragma("cache_size", format!("-{}", limits::CACHE_KIB));
-        make_private(&connect)?;
+        if options.make {
+            make_private(&connect)?;
+        }
         let pool = || SqlitePoolOptions::new().acquire_timeout(limits::CONNECTION_TIME);
         // The writer comes first: it makes the file and its write-ahead log, which readers then find.
-        let writer = connect.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+        let writer = connect.clone().create_if_missing(options.make).journal_mode(SqliteJournalMode::Wal);
         let writer = pool().max_connections(1).connect_with(writer).await.map_err(failed)?;
         // Whatever ended the last statement of a view, the next user of its connection starts afresh.
         let readers = pool().max_connections(options.connections).after_release(|connection, _| {
