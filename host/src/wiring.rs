@@ -10,6 +10,7 @@ use directory::{
     Error,
     access::{Gate, LogSettings, ShadowRules, WatchRules},
     contract::{Digest, Engine, Module},
+    limits::GATE_VIEWS,
     store::Store,
 };
 use sha2::{Digest as _, Sha256};
@@ -156,8 +157,16 @@ pub fn gate(config: &Config, database: &Database, secret: Option<&Secret>) -> Re
     // So that a caller is told, and an administrator can break the glass, before the request's own time is over.
     let patience = Duration::from_millis(config.limits.request_ms / 2);
     let gate = Gate::new(database.store(), sandbox, standard()).with_patience(patience).with_log(log_settings(config));
-    let gate = with_shadows(gate, config);
+    let gate = with_shadows(gate, config).with_gate_views(gate_views(config));
     Ok(Arc::new(gate.with_watch(watch(config), Box::new(Ids::random(Clock::system()))).with_trials(trials)))
+}
+
+/// How many views the gates before activations may have beside those of their requests: a quarter of the connections, none where a
+/// workspace has too few guests for more than one view.
+#[must_use]
+pub fn gate_views(config: &Config) -> usize {
+    let views = usize::try_from(config.limits.database_connections / 4).unwrap_or_default();
+    if config.policy.workspace_guests > GATE_VIEWS { views } else { 0 }
 }
 
 /// The sandbox of the gate by itself, for tools that look at modules on somebody's own machine. Keeps no code on disk, and has no

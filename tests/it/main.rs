@@ -25,6 +25,7 @@ mod host;
 mod hostile;
 mod hosts;
 mod http;
+mod hurry;
 mod import;
 mod oracle;
 mod organisations;

@@ -13,7 +13,7 @@ use reqwest::{Method, StatusCode, header};
 use serde_json::{Value as Json, json};
 use tests::host::NOW;
 
-use super::site::{Site, answer, code, on_sites};
+use super::site::{Site, answer, code, on_sites, on_sites_with};
 use crate::hostile::guest::{Guest, PERMISSIONS_LEN, Part};
 
 /// Who changes the policy: the only administrator, and somebody who may do just that and sees the engineers.
@@ -278,6 +278,25 @@ fn other_settings_and_roll_backs_pass_the_same_gates() {
         assert_eq!((status, code(&answered)), (StatusCode::UNPROCESSABLE_ENTITY, "ACTIVATION_REFUSED"), "a roll back");
         assert_eq!(answered["error"]["reasons"][0]["gate"], "agreement");
     });
+}
+
+#[test]
+fn reasons_are_told_in_the_same_order_however_many_views_a_gate_has() {
+    let told = std::sync::Mutex::new(Vec::new());
+    for connections in [3, 4, 16] {
+        // A quarter of them are for views beside.
+        on_sites_with(
+            |config| config.limits.database_connections = connections,
+            async |site| {
+                let reasons = refusals(site, ADMINISTRATOR, &saying(&filter(false, true, &[]), verdict(true, &[]))).await;
+                let subjects: BTreeSet<&str> = reasons.iter().filter_map(|(_, text)| text.split_whitespace().nth(2)).collect();
+                assert!(subjects.len() > 4, "{reasons:?}");
+                told.lock().unwrap().push(reasons);
+            },
+        );
+    }
+    let told = told.into_inner().unwrap();
+    assert!(told.len() > 2 && told.iter().all(|reasons| *reasons == told[0]), "{told:#?}");
 }
 
 #[test]

@@ -73,7 +73,9 @@ impl Site {
         let secret = || Secret::load(Some(&"5e".repeat(32)), folder.path()).unwrap();
         let engine = host.gate().engine().clone();
         let trials = Arc::new(Runner::new(engine.clone()));
-        let gate = Gate::new(host.gate().store().clone(), engine, wiring::standard()).with_log(wiring::log_settings(&config));
+        let gate = Gate::new(host.gate().store().clone(), engine, wiring::standard())
+            .with_log(wiring::log_settings(&config))
+            .with_gate_views(wiring::gate_views(&config));
         let gate = Arc::new(gate.with_watch(wiring::watch(&config), Box::new(Ids::seeded("watch", NOW))).with_trials(trials));
         let demo = demo::prepare(&Place { gate: gate.clone(), secret: secret() }, None, &|_, _| {}).await.unwrap();
         let mut app = wiring::app(config, gate.clone(), &secret(), Clock::fixed(NOW));

@@ -67,7 +67,6 @@ use crate::{
     Error,
     contract::{Cost, Digest, Engine, Errand, Failure, Manifest, Module},
     ids::{PolicyVersionId, UserId, WorkspaceId},
-    limits,
     model::{Epoch, PolicyVersion, Timestamp, Workspace},
     register::Kind,
     scope::Scope,
@@ -136,7 +135,7 @@ impl Gate {
             log: None,
             shadows: None,
             long_work: LongWork::default(),
-            gate_views: Arc::new(Semaphore::new(limits::ALL_GATE_VIEWS)),
+            gate_views: Arc::new(Semaphore::new(0)),
             watch: None,
             trials: None,
             glass: Glass::Breakable,
@@ -148,6 +147,12 @@ impl Gate {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// The same, whose gates may have so many views of the database between them beside those of their requests; by default none.
+    #[must_use]
+    pub fn with_gate_views(self, views: usize) -> Self {
+        Self { gate_views: Arc::new(Semaphore::new(views)), ..self }
     }
 
     /// The same, with policy tests that are run by `trials`. Without, a workspace that has tests activates nothing.

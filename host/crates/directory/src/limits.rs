@@ -70,10 +70,8 @@ pub const HISTORY_PAGE: usize = 100;
 pub const REASONS: usize = 50;
 /// Milliseconds that one gate may look at a version before it is activated.
 pub const GATE_MS: u64 = 30_000;
-/// Views of the database that one gate may have beside that of its request, so that what it waits for comes at once.
+/// Views of the database that one gate may have beside that of its request: while one waits for the policy, another reads.
 pub const GATE_VIEWS: usize = 2;
-/// Views that all gates of a server may have beside those of their requests: a quarter of the connections that there are by default.
-pub const ALL_GATE_VIEWS: usize = 4;
 /// Administrators that the lock-out guard looks at, until it meets one who is not locked out.
 pub const GUARD_ADMINISTRATORS: usize = 20;
 /// Rows of one kind that scope and check are compared on for one subject: so many that are sampled, and so many that the scope admits.

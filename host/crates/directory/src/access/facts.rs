@@ -175,9 +175,9 @@ impl Planned {
 pub(super) enum Facts<'a> {
     /// A scope over this kind: no rows.
     None(Kind),
-    /// These rows.
+    /// These rows. INVARIANT: they are as stored, and of this request's view: where groups are is taken from them.
     Rows(RowSet<'a>),
-    /// These rows, about which several subjects are asked.
+    /// The same, about which several subjects are asked.
     Shared(RowSet<'a>, &'a SharedFacts),
     /// These rows, some of which are not there.
     Imagined(RowSet<'a>, &'a Planned),

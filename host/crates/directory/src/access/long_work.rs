@@ -1,5 +1,6 @@
 //! Work that holds a view of the database while guests run for seconds: uploads, gates, tests, comparisons. A workspace has so many requests
-//! of this sort at once; one more is turned away, so that nobody else waits for a connection.
+//! of this sort at once; one more is turned away, so that they leave connections for others. Gates may have a few more views, which they do
+//! without where connections are scarce.
 
 use std::{
     collections::HashMap,

@@ -8,9 +8,12 @@ pub(super) mod history;
 mod lock_out;
 mod sample;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{
+    sync::{Mutex as AsyncMutex, OwnedSemaphorePermit},
+    time::timeout,
+};
 
 use super::{
     Directory, Gate, Sealed, Subject, Visible, Warrant,
@@ -32,6 +35,9 @@ pub use forced::{Forced, RollBack};
 use gates::Findings;
 pub use history::HistoryPage;
 use sample::Extent;
+
+/// How long a gate waits for a view beside its own.
+const GATE_VIEW_TIME: Duration = Duration::from_millis(20);
 
 /// Earlier versions that a roll back may look through.
 const HISTORY_ROWS: usize = 1_000;
@@ -244,7 +250,7 @@ impl Directory {
         let about =
             |step| NewPolicyStep { module: candidate.module, digest: candidate.digest, note: candidate.note.clone(), ..self.step(step) };
         let gates = self.on(Errand::Gates).await?;
-        let extent = if step == Step::RolledBack { Extent::BRIEF } else { Extent::FULL };
+        let extent = if self.has_passed(version.repeats).await? { Extent::BRIEF } else { Extent::FULL };
         let reasons = gates.look_through_gates(&candidate, extent).await?;
         if !reasons.is_empty() {
             let seen = self.seen(reasons.iter().flat_map(Reason::quotes).copied().collect()).await?;
@@ -268,7 +274,15 @@ impl Directory {
         }
     }
 
-    /// Decides once more what depends on roles, grants and groups, on how they stand now; answers the epoch of that.
+    /// Whether a version that is to decide again has passed every gate whole, as far as the history knows.
+    async fn has_passed(&self, repeated: Option<PolicyVersionId>) -> Result<bool, Error> {
+        let Some(repeated) = repeated else { return Ok(false) };
+        let steps = self.snapshot.lock().await.policy_steps_of(repeated).await?;
+        Ok(steps.into_iter().map(Sealed::open).any(|step| matches!(step.step, Step::Activated | Step::SettingsChanged)))
+    }
+
+    /// Decides once more what depends on roles, grants and groups, on how they stand now, if any of it has moved: in the same epoch all of
+    /// it is as the gates saw it. Answers the epoch of that.
     ///
     /// Gates take their time, in which a busy workspace moves on: an activation that had to find it where the gates began might never come
     /// to pass. The store itself refuses where another version is active by now, or the tests are others.
@@ -323,22 +337,27 @@ impl Directory {
         self.beside_on(errand, self.subject.clone(), self.context.clone(), &self.version).await
     }
 
-    /// Up to so many views of the database beside this one, of the same moment: fewer where others have them, or the workspace has moved on.
-    async fn views_beside(&self, most: usize) -> Result<Vec<ViewBeside>, Error> {
+    /// Up to so many views of the database beside this one, of the same moment: fewer where others have them, the database is busy, or the
+    /// workspace has moved on. Whoever asks does without.
+    async fn views_beside(&self, most: usize) -> Vec<ViewBeside> {
         let mut views = Vec::new();
         while views.len() < most
             && let Ok(place) = self.gate.gate_views.clone().try_acquire_owned()
+            && let Ok(Some(directory)) = timeout(GATE_VIEW_TIME, self.view_beside()).await
         {
-            let mut snapshot = self.gate.snapshot(self.subject.workspace).await?;
-            // Everything that decides is the same in the same epoch.
-            if snapshot.head().await?.epoch != self.epoch {
-                break;
-            }
-            let directory = self.beside(self.subject.clone(), self.context.clone(), &self.version).await?;
-            let directory = Self { snapshot: Arc::new(tokio::sync::Mutex::new(snapshot)), ..directory };
             views.push(ViewBeside { directory, _place: place });
         }
-        Ok(views)
+        views
+    }
+
+    async fn view_beside(&self) -> Option<Self> {
+        let mut snapshot = self.gate.snapshot(self.subject.workspace).await.ok()?;
+        // Everything that decides is the same in the same epoch.
+        if snapshot.head().await.ok()?.epoch != self.epoch {
+            return None;
+        }
+        let directory = self.beside(self.subject.clone(), self.context.clone(), &self.version).await.ok()?;
+        Some(Self { snapshot: Arc::new(AsyncMutex::new(snapshot)), ..directory })
     }
 
     /// The directory as a subject of this workspace would see it under a version that is not active: to ask what it would answer.
@@ -353,7 +372,7 @@ impl Directory {
             None => Arc::default(),
         };
         let other = self.beside(subject.clone(), context, &Arc::new(candidate.clone())).await?;
-        Ok(Self { decider: tokio::sync::Mutex::new(other.decider.into_inner().behind_glass()), ..other })
+        Ok(Self { decider: AsyncMutex::new(other.decider.into_inner().behind_glass()), ..other })
     }
 }
 

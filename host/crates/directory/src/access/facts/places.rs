@@ -57,8 +57,10 @@ impl Places {
     }
 }
 
+/// The place of a stored row. A key of other letters may be stored shorter than it is folded here, so that it is left to the store.
 fn place(row: &Group) -> Option<GroupFact> {
-    Some(GroupFact { id: row.id, parent: row.parent, key: fold(row.key.shown()?) })
+    let key = row.key.shown().filter(|key| key.is_ascii())?;
+    Some(GroupFact { id: row.id, parent: row.parent, key: fold(key) })
 }
 
 #[cfg(test)]

@@ -4,14 +4,11 @@
 //! searched and is withheld can be read by asking. The store answers for the scope, as it does for lists: one statement as SQL.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex},
 };
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join, join_all};
 use uuid::Uuid;
 
 use super::{
@@ -49,36 +46,46 @@ impl Directory {
             roles: self.sampled(&sample.roles).await?,
             memberships: self.sampled(&sample.memberships).await?,
             grants: self.sampled(&sample.grants).await?,
-            subjects: sample.subjects,
-            next: AtomicUsize::new(0),
+            waiting: Mutex::new(sample.subjects.into_iter().enumerate().collect()),
+            found: Found { all: findings, by_subject: Mutex::default() },
         };
-        let beside = self.views_beside(GATE_VIEWS).await?;
-        let views = std::iter::once(self).chain(beside.iter().map(|view| &view.directory));
-        let found = try_join_all(views.map(|view| view.try_subjects(&matter))).await?;
-        // Told in the order of the subjects, whoever tried them.
-        let found: BTreeMap<usize, Findings> = found.into_iter().flatten().collect();
-        found.into_values().for_each(|of_subject| findings.append(of_subject));
-        Ok(())
+        let beside = self.views_beside(GATE_VIEWS).await;
+        let others = beside.iter().map(|view| view.directory.try_some_subjects(&matter));
+        let (tried, _) = join(self.try_subjects(&matter), join_all(others)).await;
+        tried?;
+        // What another view gave back, perhaps when this one was through already.
+        self.try_subjects(&matter).await
+    }
+
+    /// The same on a view beside the gate's own. Where it waits in vain for what the gate's views have in common, it leaves the rest to them.
+    async fn try_some_subjects(&self, matter: &Matter<'_>) {
+        while let Some((at, subject)) = matter.next() {
+            if self.try_subject(matter, at, &subject).await.is_err() {
+                locked(&matter.waiting).push_front((at, subject));
+                return;
+            }
+        }
     }
 
     /// Tries one subject after the other, as long as there are some that nobody has begun with.
-    async fn try_subjects(&self, matter: &Matter<'_>) -> Result<Vec<(usize, Findings)>, Error> {
-        let mut found = Vec::new();
-        loop {
-            let at = matter.next.fetch_add(1, Ordering::Relaxed);
-            let Some(subject) = matter.subjects.get(at) else { return Ok(found) };
-            let under = match self.under(subject, matter.candidate).await {
-                Err(Error::Inactive) => continue,
-                under => under?,
-            };
-            let mut trial = Trial { under: &under, attributes: &matter.attributes, findings: Findings::new(PolicyGate::Agreement) };
-            trial.kind(&matter.users).await?;
-            trial.kind(&matter.groups).await?;
-            trial.kind(&matter.roles).await?;
-            trial.kind(&matter.memberships).await?;
-            trial.kind(&matter.grants).await?;
-            found.push((at, trial.findings));
+    async fn try_subjects(&self, matter: &Matter<'_>) -> Result<(), Error> {
+        while let Some((at, subject)) = matter.next() {
+            self.try_subject(matter, at, &subject).await?;
         }
+        Ok(())
+    }
+
+    async fn try_subject(&self, matter: &Matter<'_>, at: usize, subject: &Subject) -> Result<(), Error> {
+        let under = match self.under(subject, matter.candidate).await {
+            Err(Error::Inactive) => return Ok(()),
+            under => under?,
+        };
+        let trial = Trial { under: &under, matter, at };
+        trial.kind(&matter.users).await?;
+        trial.kind(&matter.groups).await?;
+        trial.kind(&matter.roles).await?;
+        trial.kind(&matter.memberships).await?;
+        trial.kind(&matter.grants).await
     }
 
     async fn sampled<R: Listable>(&self, ids: &[Uuid]) -> Result<Sampled<R>, Error> {
@@ -97,9 +104,29 @@ struct Matter<'a> {
     roles: Sampled<Role>,
     memberships: Sampled<Membership>,
     grants: Sampled<Grant>,
-    subjects: Vec<Subject>,
-    /// The position of the next subject to be tried.
-    next: AtomicUsize,
+    /// Subjects that nobody has begun with, each with its position.
+    waiting: Mutex<VecDeque<(usize, Subject)>>,
+    found: Found<'a>,
+}
+
+impl Matter<'_> {
+    fn next(&self) -> Option<(usize, Subject)> {
+        locked(&self.waiting).pop_front()
+    }
+}
+
+/// What was found so far. It is told in the order of the subjects, whoever tried them, and also where the gate's time is over before all are
+/// tried.
+struct Found<'a> {
+    all: &'a mut Findings,
+    by_subject: Mutex<BTreeMap<usize, Findings>>,
+}
+
+impl Drop for Found<'_> {
+    fn drop(&mut self) {
+        let found = std::mem::take(&mut *locked(&self.by_subject));
+        found.into_values().for_each(|of_subject| self.all.append(of_subject));
+    }
 }
 
 /// The sampled rows of one kind.
@@ -119,8 +146,9 @@ impl<R> Sampled<R> {
 /// The candidate as one subject meets it.
 struct Trial<'a> {
     under: &'a Directory,
-    attributes: &'a [Attribute],
-    findings: Findings,
+    matter: &'a Matter<'a>,
+    /// The subject's position.
+    at: usize,
 }
 
 /// What scope and check say of some rows.
@@ -132,7 +160,7 @@ struct Answers<R> {
 }
 
 impl Trial<'_> {
-    async fn kind<R: Listable>(&mut self, sample: &Sampled<R>) -> Result<(), Error> {
+    async fn kind<R: Listable>(&self, sample: &Sampled<R>) -> Result<(), Error> {
         // What the token of a service does not allow, no policy is asked.
         if !self.under.subject.may_attempt(&R::KIND.read()) {
             return Ok(());
@@ -180,9 +208,9 @@ impl Trial<'_> {
         Ok(Some(Answers { scope, manifest, rows, admitted }))
     }
 
-    fn compare<R: Listable>(&mut self, answers: &Answers<R>) {
+    fn compare<R: Listable>(&self, answers: &Answers<R>) {
         let Answers { scope, manifest, rows, admitted } = answers;
-        let attributes = self.attributes;
+        let attributes = &self.matter.attributes;
         // One row says it for all of its sort.
         let mut told = HashSet::new();
         for (row, verdict) in rows {
@@ -224,13 +252,15 @@ impl Trial<'_> {
     }
 
     /// Adds a finding about this subject, which has a hole for each of `quotes`.
-    fn find(&mut self, kind: Kind, quotes: &[Quote], text: &str) {
+    fn find(&self, kind: Kind, quotes: &[Quote], text: &str) {
         let (who, subject) = match self.under.subject.actor {
             Actor::User(user) => (Reason::HOLE.to_string(), Some(Quote { kind: Kind::User, id: user.0 })),
             Actor::Service(_) => ("the service that activates it".to_owned(), None),
         };
         let quotes = subject.into_iter().chain(quotes.iter().copied()).collect();
-        self.findings.push(Reason::about(Some(self.findings.gate()), &format!("{}s, for {who}: {text}", kind.name()), quotes));
+        let mut found = locked(&self.matter.found.by_subject);
+        let findings = found.entry(self.at).or_insert_with(|| Findings::new(PolicyGate::Agreement));
+        findings.push(Reason::about(Some(PolicyGate::Agreement), &format!("{}s, for {who}: {text}", kind.name()), quotes));
     }
 }
 

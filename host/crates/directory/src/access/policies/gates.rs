@@ -45,11 +45,6 @@ impl Findings {
     pub(super) const fn is_empty(&self) -> bool {
         self.reasons.is_empty()
     }
-
-    /// The gate that finds.
-    pub(super) const fn gate(&self) -> PolicyGate {
-        self.gate
-    }
 }
 
 impl Directory {
