@@ -194,7 +194,8 @@ impl Directory {
                 metrics::counter!("policy_automatic_rollbacks_total").increment(1);
                 tracing::warn!(target: "policy", event = "rolled-back-automatically", %workspace, %version, %now, why, "a policy failed, and the version before it decides again");
             }
-            Err(Error::Stale(_)) => attempt.over = true,
+            // Somebody else has left it, or was in the way: then the next failure tries again.
+            Err(Error::Stale(_)) => attempt.over = self.gate.active_version(workspace).await.is_ok_and(|active| active.id != version),
             Err(Error::Refused(reason)) => {
                 attempt.over = true;
                 tracing::error!(target: "policy", %workspace, %version, why, reason, "a policy fails, and there is no way back");
