@@ -48,11 +48,8 @@ impl Config {
     /// The same for messages: a URL may have a password in it.
     #[must_use]
     pub fn shown_database(&self) -> String {
-        let url = self.database_url();
-        match url.strip_prefix("sqlite:") {
-            Some(file) => file.to_owned(),
-            None => "postgres://...".to_owned(),
-        }
+        let url = layers::without_password(&self.database_url());
+        url.strip_prefix("sqlite:").map(str::to_owned).unwrap_or(url)
     }
 }
 

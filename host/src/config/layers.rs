@@ -239,8 +239,12 @@ fn text(value: &Value, is_url: bool) -> String {
     }
 }
 
-/// `postgres://user:secret@host/name` without the secret.
-fn without_password(url: &str) -> String {
+/// `postgres://user:secret@host/name` without the secret, and without parameters if they have one.
+pub(super) fn without_password(url: &str) -> String {
+    let url = match url.split_once('?') {
+        Some((url, parameters)) if parameters.contains("password") => url,
+        _ => url,
+    };
     let split = || {
         let (scheme, rest) = url.split_once("://")?;
         let (login, host) = rest.rsplit_once('@')?;
@@ -309,5 +313,7 @@ mod tests {
     fn passwords_are_not_printed() {
         let layers = layers(&[("BAILIWICK_DATABASE", "postgres://me:hush@host/name")]).unwrap();
         assert!(layers.settings().iter().any(|setting| setting.value.as_deref() == Some(r#""postgres://me:***@host/name""#)));
+        assert_eq!(without_password("postgres://host/name?user=me&password=hush"), "postgres://host/name");
+        assert_eq!(without_password("postgres://host/name?sslmode=require"), "postgres://host/name?sslmode=require");
     }
 }
