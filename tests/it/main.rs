@@ -10,8 +10,10 @@
     reason = "a test ends where something is not as it must be"
 )]
 
+mod amid;
 mod arrows;
 mod authors;
+mod between;
 mod compare;
 mod costs;
 mod coverage;

@@ -8,7 +8,7 @@ use directory::{
     contract::Verdict,
 };
 use serde_json::{Value as Json, json};
-use tests::host::NOW;
+use tests::{Backend, TestHost, host::NOW};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -286,6 +286,53 @@ fn what_the_operator_forces_ends_a_shadow_in_the_operators_name() {
             "policyVersionId": null
         });
         assert_eq!(nodes[1], ended);
+    });
+}
+
+#[test]
+fn of_several_hosts_each_shades_what_it_is_asked() {
+    on_stage(async |stage| {
+        if stage.host.backend != Backend::Postgres {
+            return;
+        }
+        set(stage, WIDE).await;
+        let other = stage.host.beside("other").await;
+        start(stage, json!({ "standardSettings": STRICT })).await;
+        let ask = async |host: &TestHost| {
+            let query = format!("{{ user(by: {{ id: \"{}\" }}) {{ userName }} }}", stage.user("mia"));
+            let seen = host.graphql(stage.token("ned"), &query, Json::Null).await;
+            assert_eq!(seen["data"]["user"]["userName"], "mia");
+        };
+        for _ in 0..20 {
+            tokio::join!(ask(stage.host), ask(&other));
+        }
+        let shadow = until(stage, "ada", |shadow| line(shadow, "user.read")["lost"].as_i64() >= Some(40)).await;
+        assert_eq!((&line(&shadow, "user.read")["lost"], &shadow["skipped"]), (&json!(40), &json!(0)), "once each: {shadow}");
+        assert_eq!(line(&shadow, "user.read")["examples"].as_array().unwrap().len(), 1, "the same two are told of once: {shadow}");
+        other.stop().await;
+    });
+}
+
+#[test]
+fn what_a_shadow_found_is_added_only_after_whoever_changes_what_decides() {
+    on_stage(async |stage| {
+        if stage.host.backend != Backend::Postgres {
+            return;
+        }
+        set(stage, WIDE).await;
+        start(stage, json!({ "standardSettings": STRICT })).await;
+        let stored = stage.host.stored();
+        let mut held = stored.hold(stage.world.id.parse().unwrap()).await;
+        look_up(stage, "ned", "mia", 1).await;
+        let mut looks = 0;
+        while held.waiting().await == 0 {
+            assert!(looks < LOOKS, "nothing waits");
+            looks += 1;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(held.takes_shadow().await, "whoever has the workspace is never kept from its shadow, or both would wait for good");
+        held.release().await;
+        until(stage, "ada", compared("user.read", 1)).await;
     });
 }
 

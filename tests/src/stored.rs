@@ -6,7 +6,7 @@ use directory::{
     contract::Digest,
     ids::{GroupId, UserId, WorkspaceId},
 };
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{PgPool, Postgres, SqlitePool, Transaction};
 use uuid::Uuid;
 
 /// A database of one test.
@@ -38,6 +38,35 @@ select count(pg_terminate_backend(pid))
 from pg_stat_activity
 where datname = current_database()
   and application_name = 'bailiwick listens'";
+
+const KILL_NEWEST_VIEW: &str = "
+select count(pg_terminate_backend(pid))
+from (
+  select pid
+  from pg_stat_activity
+  where datname = current_database()
+    and state = 'idle in transaction'
+  order by xact_start desc
+  limit 1
+) newest";
+
+const HOLD_WORKSPACE: &str = "
+select id
+from workspaces
+where id = $1
+for update";
+
+const WAITING: &str = "
+select count(*)
+from pg_stat_activity
+where datname = current_database()
+  and wait_event_type = 'Lock'";
+
+const LOCK_SHADOW: &str = "
+select id
+from policy_shadows
+where workspace_id = $1
+for update nowait";
 
 const MEMBERSHIPS: &str = "select user_id, group_id, manager from memberships";
 
@@ -147,11 +176,47 @@ impl Stored {
         sqlx::query_scalar(KILL_LISTENERS).fetch_one(&self.postgres().await).await.unwrap()
     }
 
+    /// Ends the connection of the view that was opened last, of those that nobody is reading from; returns how many there were. Only on
+    /// Postgres.
+    pub async fn kill_newest_view(&self) -> i64 {
+        sqlx::query_scalar(KILL_NEWEST_VIEW).fetch_one(&self.postgres().await).await.unwrap()
+    }
+
+    /// Locks the row of a workspace, as whoever changes what decides in it does first. Only on Postgres.
+    pub async fn hold(&self, workspace: WorkspaceId) -> Held {
+        let mut held = self.postgres().await.begin().await.unwrap();
+        sqlx::query(HOLD_WORKSPACE).bind(workspace.0).fetch_one(&mut *held).await.unwrap();
+        Held { held, workspace }
+    }
+
     async fn sqlite(&self) -> SqlitePool {
         SqlitePool::connect(&self.url).await.unwrap()
     }
 
     async fn postgres(&self) -> PgPool {
         PgPool::connect(&self.url).await.unwrap()
+    }
+}
+
+/// The row of a workspace, locked until it is released.
+pub struct Held {
+    held: Transaction<'static, Postgres>,
+    workspace: WorkspaceId,
+}
+
+impl Held {
+    /// How many transactions of the database wait for a lock.
+    pub async fn waiting(&mut self) -> i64 {
+        sqlx::query_scalar(WAITING).fetch_one(&mut *self.held).await.unwrap()
+    }
+
+    /// Locks the workspace's shadow, too, if nobody has; whether that was so.
+    pub async fn takes_shadow(&mut self) -> bool {
+        sqlx::query(LOCK_SHADOW).bind(self.workspace.0).fetch_one(&mut *self.held).await.is_ok()
+    }
+
+    /// Gives both back.
+    pub async fn release(self) {
+        self.held.rollback().await.unwrap();
     }
 }

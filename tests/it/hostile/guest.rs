@@ -13,8 +13,9 @@ pub(crate) const WIT: &str = include_str!("../../../wit/policy.wit");
 const ANSWER: u32 = 16;
 /// Offsets in the arguments of `scope` and `check`: the length of the settings, and of `check` alone, the number of rows.
 const SETTINGS_LEN: u32 = 20;
-/// Likewise of both: the length of the subject's kind, and how many permissions it has in the whole workspace.
+/// Likewise of both: the length of the subject's kind, in how many groups it is, and how many permissions it has in the whole workspace.
 pub(crate) const SUBJECT_KIND_LEN: u32 = 28;
+pub(crate) const GROUPS_LEN: u32 = 36;
 pub(crate) const PERMISSIONS_LEN: u32 = 60;
 const ROWS_LEN: u32 = 144;
 

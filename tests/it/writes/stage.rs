@@ -1,10 +1,16 @@
 //! A small workspace with everybody whom the rules speak of, and short words for what they do.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
+use bailiwick::{clock::Clock, ids::Ids};
+use directory::{
+    Refusal,
+    access::{Actor, Command, Done, Gate, Origin, Request, Subject},
+};
 use serde_json::{Value as Json, json};
 use tests::{
     TestHost,
+    host::NOW,
     model::{Grant, Group, Membership, Person, Role, World},
     naive::policy::Asker,
     on_each_database,
@@ -92,6 +98,12 @@ impl<'a> Stage<'a> {
     /// Somebody's token.
     pub(crate) fn token(&self, who: &str) -> &str {
         &self.tokens[who]
+    }
+
+    /// Somebody as the gate knows them, who comes over GraphQL.
+    pub(crate) fn subject(&self, who: &str) -> Subject {
+        let actor = Actor::User(self.user(who).parse().unwrap());
+        Subject { workspace: self.world.id.parse().unwrap(), actor, scopes: None, expires_at: None, origin: Origin::within("graphql") }
     }
 
     /// Somebody's id.
@@ -193,6 +205,11 @@ impl<'a> Stage<'a> {
         words.sort();
         words
     }
+}
+
+/// Writes past HTTP.
+pub(crate) async fn write(gate: &Arc<Gate>, subject: &Subject, command: Command) -> Result<Done, Refusal> {
+    gate.write(subject, &Request { command, key: None }, NOW, &mut Ids::random(Clock::system())).await
 }
 
 fn group_at(key: &str) -> usize {
