@@ -34,6 +34,8 @@ pub const PERMISSIONS: [&str; 10] = [
 /// When people came in: one wave, or two.
 const WAVES: [i64; 2] = [NEW_YEAR + 3_600_000_000, NEW_YEAR + 7_200_000_001];
 const NAMES: [&str; 12] = ["Ada", "ADA", "Zoë", "Éric", "Straße", "ＺＯＥ", "O'Brien", "Łuk", "50% off", "a_b", "Ada Zoë", "ada-lovelace"];
+/// What keys of groups begin with.
+const KEYS: [&str; 3] = ["G", "Größe", "ＧＲＯＵＰ"];
 const STATUSES: [&str; 8] = ["active", "active", "active", "active", "invited", "inactive", "suspended", "deleted"];
 
 /// A workspace of about six people and three groups for each step of `size`.
@@ -74,7 +76,8 @@ fn groups(dice: &mut Dice, world: &mut World, count: usize) {
         depths.push(parent.map_or(1, |parent| depths[parent] + 1));
         let name = format!("{} {at}", dice.pick(&NAMES));
         let description = dice.one_in(2).then(|| format!("{} of {}", dice.pick(&NAMES), dice.pick(&NAMES)));
-        world.groups.push(Group { key: format!("G{at}"), name, description, parent, attributes: attributes(dice), ..Group::default() });
+        let key = format!("{}{at}", KEYS[at % KEYS.len()]);
+        world.groups.push(Group { key, name, description, parent, attributes: attributes(dice), ..Group::default() });
     }
 }
 
