@@ -2,7 +2,7 @@
 
 use std::{str::FromStr as _, time::Duration};
 
-use directory::{Error, contract::Module};
+use directory::{Error, contract::Module, ids::WorkspaceId};
 use sqlx::{
     PgPool, SqlitePool,
     migrate::{Migrate, MigrateError, Migrator},
@@ -15,6 +15,7 @@ use crate::{
     exec::{Connection, Row, Tx},
     limits, policy,
     sql::Sql,
+    turns::{Turn, Turns},
 };
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -35,15 +36,43 @@ pub enum Database {
         writer: SqlitePool,
         /// How long one statement of a request may take; Postgres keeps this time itself.
         statement_time: Duration,
+        /// What each workspace may have of them.
+        turns: WorkspaceTurns,
     },
     /// A server, shared by many hosts.
-    Postgres(PgPool),
+    Postgres {
+        /// Connections that read.
+        readers: PgPool,
+        /// Connections that write. They are others: a request that reads may wait for one of them, and whoever has one waits for none that
+        /// reads.
+        writers: PgPool,
+        /// What each workspace may have of them.
+        turns: WorkspaceTurns,
+    },
+}
+
+/// What each workspace may have of the connections at once.
+#[derive(Clone, Debug)]
+pub struct WorkspaceTurns {
+    /// Views.
+    views: Turns,
+    /// Writes. The second would wait for the first all the same, but with a connection that others want.
+    writes: Turns,
+}
+
+impl WorkspaceTurns {
+    fn of(readers: u32) -> Self {
+        // A request that does long work opens a second view at its end.
+        let long_work = u32::try_from(directory::limits::LONG_WORK).unwrap_or(u32::MAX);
+        let views = (readers / limits::VIEWS).max(long_work.saturating_add(2)).min(readers);
+        Self { views: Turns::of(views, "views of the database"), writes: Turns::of(1, "write") }
+    }
 }
 
 /// How to open a database.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Connections that read (SQLite) or that do anything (Postgres), at most.
+    /// Connections that read (SQLite), or of which a quarter writes, one at least, and the others read (Postgres); at most.
     pub connections: u32,
     /// How long one statement of a request may take.
     pub statement_time: Duration,
@@ -95,7 +124,8 @@ impl Database {
             })
         });
         let readers = readers.connect_with(connect.pragma("query_only", "on")).await.map_err(failed)?;
-        Ok(Self::Sqlite { readers, writer, statement_time: options.statement_time })
+        let turns = WorkspaceTurns::of(options.connections);
+        Ok(Self::Sqlite { readers, writer, statement_time: options.statement_time, turns })
     }
 
     async fn open_postgres(url: &str, options: Options) -> Result<Self, Error> {
@@ -107,8 +137,14 @@ impl Database {
             ("jit", "off"),
             ("statement_timeout", statement_timeout.as_str()),
         ]);
-        let pool = PgPoolOptions::new().acquire_timeout(limits::CONNECTION_TIME).max_connections(options.connections);
-        Ok(Self::Postgres(pool.connect_with(connect).await.map_err(failed)?))
+        let pool = |most| PgPoolOptions::new().acquire_timeout(limits::CONNECTION_TIME).max_connections(most);
+        let writing = (options.connections / limits::WRITERS).max(1);
+        let reading = options.connections.saturating_sub(writing).max(1);
+        Ok(Self::Postgres {
+            readers: pool(reading).connect_with(connect.clone()).await.map_err(failed)?,
+            writers: pool(writing).connect_with(connect).await.map_err(failed)?,
+            turns: WorkspaceTurns::of(reading),
+        })
     }
 
     /// Brings the schema up to date; does nothing if it is.
@@ -118,7 +154,7 @@ impl Database {
     pub async fn migrate(&self) -> Result<(), Error> {
         match self {
             Self::Sqlite { writer, .. } => SQLITE.run(writer).await,
-            Self::Postgres(pool) => POSTGRES.run(pool).await,
+            Self::Postgres { writers, .. } => POSTGRES.run(writers).await,
         }
         .map_err(unmigrated)
     }
@@ -138,7 +174,7 @@ impl Database {
     pub async fn pending_migrations(&self) -> Result<Vec<String>, Error> {
         match self {
             Self::Sqlite { writer, .. } => pending(&SQLITE, &mut *writer.acquire().await.map_err(failed)?).await,
-            Self::Postgres(pool) => pending(&POSTGRES, &mut *pool.acquire().await.map_err(failed)?).await,
+            Self::Postgres { writers, .. } => pending(&POSTGRES, &mut *writers.acquire().await.map_err(failed)?).await,
         }
     }
 
@@ -163,24 +199,42 @@ impl Database {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres { readers, writers, .. } => {
+                readers.close().await;
+                writers.close().await;
+            }
         }
     }
 
-    /// A consistent view of everything committed when it is first read.
-    pub(crate) async fn begin_read(&self) -> Result<Tx, Error> {
-        match self {
+    /// A consistent view of everything committed when it is first read, for a workspace whose turn it is. Let go of the turn last.
+    pub(crate) async fn begin_read(&self, workspace: WorkspaceId) -> Result<(Turn, Tx), Error> {
+        let turn = self.turns().views.take(workspace).await?;
+        let tx = match self {
             Self::Sqlite { readers, .. } => readers.begin().await.map(Tx::Sqlite),
-            Self::Postgres(pool) => pool.begin_with("begin isolation level repeatable read, read only").await.map(Tx::Postgres),
+            Self::Postgres { readers, .. } => {
+                readers.begin_with("begin isolation level repeatable read, read only").await.map(Tx::Postgres)
+            }
+        };
+        Ok((turn, tx.map_err(failed)?))
+    }
+
+    /// The same as [`Database::begin_write`], for a change of one workspace whose turn it is. Let go of the turn last.
+    pub(crate) async fn begin_write_in(&self, workspace: WorkspaceId) -> Result<(Turn, Tx), Error> {
+        let turn = self.turns().writes.take(workspace).await?;
+        Ok((turn, self.begin_write().await?))
+    }
+
+    const fn turns(&self) -> &WorkspaceTurns {
+        match self {
+            Self::Sqlite { turns, .. } | Self::Postgres { turns, .. } => turns,
         }
-        .map_err(failed)
     }
 
     /// On SQLite the only one at a time; on Postgres at read committed: trust locks, versions and constraints.
     pub(crate) async fn begin_write(&self) -> Result<Tx, Error> {
         match self {
             Self::Sqlite { writer, .. } => writer.begin_with("begin immediate").await.map(Tx::Sqlite),
-            Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+            Self::Postgres { writers, .. } => writers.begin().await.map(Tx::Postgres),
         }
         .map_err(failed)
     }
@@ -189,7 +243,7 @@ impl Database {
     pub(crate) async fn fetch(&self, sql: Sql) -> Result<Vec<Row>, Error> {
         let mut connection = match self {
             Self::Sqlite { readers, .. } => readers.acquire().await.map(Connection::Sqlite),
-            Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
+            Self::Postgres { readers, .. } => readers.acquire().await.map(Connection::Postgres),
         }
         .map_err(failed)?;
         connection.fetch(sql).await

@@ -39,6 +39,7 @@ mod sql;
 mod store;
 mod streams;
 mod tokens;
+mod turns;
 mod write;
 
 pub use database::{Database, Options};

@@ -8,6 +8,12 @@ pub const STATEMENT_TIME: Duration = Duration::from_secs(5);
 pub const STOP_OPERATIONS: i32 = 10_000;
 /// Time that a statement waits for a connection, and on SQLite for the writer before it.
 pub const CONNECTION_TIME: Duration = Duration::from_secs(10);
+/// Of the connections to Postgres, one in so many writes and does not read.
+pub const WRITERS: u32 = 4;
+/// Of the connections that read, one workspace has one in so many at once.
+pub const VIEWS: u32 = 2;
+/// Workspaces whose turns are known before those that nobody uses are forgotten.
+pub const TURNS: usize = 1_024;
 /// Time within which [`directory::store::Store::ping`] answers.
 pub const PING_TIME: Duration = Duration::from_secs(1);
 /// Time without news after which the connection that listens is asked whether it still is one.

@@ -35,7 +35,7 @@ const LISTENS: &str = "bailiwick listens";
 pub(crate) fn of(database: &Database) -> Box<dyn PolicyNews> {
     match database {
         Database::Sqlite { .. } => Box::new(Silence),
-        Database::Postgres(pool) => Box::new(Listener::new(pool)),
+        Database::Postgres { readers, .. } => Box::new(Listener::new(readers)),
     }
 }
 

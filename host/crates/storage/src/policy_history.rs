@@ -24,7 +24,7 @@ pub(crate) async fn record(database: &Database, warrant: Warrant<RecordPolicySte
     let workspace = head::workspace_of(&warrant)?;
     let epoch = warrant.epoch();
     let RecordPolicyStep(step) = warrant.into_change();
-    let mut tx = database.begin_write().await?;
+    let (_turn, mut tx) = database.begin_write_in(workspace).await?;
     head::lock(&mut tx, workspace, epoch).await?;
     insert(&mut tx, workspace, vec![step]).await?;
     tx.commit().await

@@ -107,7 +107,7 @@ pub(crate) async fn start(database: &Database, warrant: Warrant<StartShadow>) ->
     let workspace = head::workspace_of(&warrant)?;
     let epoch = warrant.epoch();
     let StartShadow { shadow, step } = warrant.into_change();
-    let mut tx = database.begin_write().await?;
+    let (_turn, mut tx) = database.begin_write_in(workspace).await?;
     let active = head::lock(&mut tx, workspace, epoch).await?;
     if active != shadow.active {
         return Err(Error::Stale("the active policy".to_owned()));
@@ -151,7 +151,7 @@ pub(crate) async fn stop(database: &Database, warrant: Warrant<StopShadow>) -> R
     let workspace = head::workspace_of(&warrant)?;
     let epoch = warrant.epoch();
     let StopShadow { id, now, step } = warrant.into_change();
-    let mut tx = database.begin_write().await?;
+    let (_turn, mut tx) = database.begin_write_in(workspace).await?;
     let active = head::lock(&mut tx, workspace, epoch).await?;
     if tx.execute(sql!(STOP, now, workspace, id.0, active)).await? == 0 {
         return Err(Error::NotFound(format!("a running shadow `{id}`")));
@@ -216,7 +216,7 @@ set count = policy_shadow_counts.count + excluded.count";
 pub(crate) async fn add(database: &Database, warrant: Warrant<AddToShadow>) -> Result<(), Error> {
     let workspace = head::workspace_of(&warrant)?;
     let AddToShadow { id, findings } = warrant.into_change();
-    let mut tx = database.begin_write().await?;
+    let (_turn, mut tx) = database.begin_write_in(workspace).await?;
     let lock = match tx {
         Tx::Sqlite(_) => LOCK_SQLITE,
         Tx::Postgres(_) => {

@@ -54,7 +54,7 @@ pub(crate) async fn set(database: &Database, warrant: Warrant<SetPolicyTests>) -
     let workspace = head::workspace_of(&warrant)?;
     let epoch = warrant.epoch();
     let SetPolicyTests { expected, text, by, now } = warrant.into_change();
-    let mut tx = database.begin_write().await?;
+    let (_turn, mut tx) = database.begin_write_in(workspace).await?;
     head::lock(&mut tx, workspace, epoch).await?;
     if version(&mut tx, workspace).await? != expected {
         return Err(Error::Stale("the workspace's set of policy tests".to_owned()));

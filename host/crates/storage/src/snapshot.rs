@@ -31,6 +31,7 @@ use crate::{
     exec::{Row, Tx},
     facts, limits, list, lookup, policy, policy_history, policy_shadows, policy_tests,
     sql::Sql,
+    turns::Turn,
 };
 
 /// A read transaction, the workspace that it is about, and what it cost so far.
@@ -40,6 +41,8 @@ pub(crate) struct View {
     statements: u64,
     /// For SQLite, which has no timeout of its own.
     clock: Option<Clock>,
+    /// Given back behind the connection.
+    _turn: Turn,
 }
 
 /// Ends statements of SQLite: at their deadline, and when nobody waits for the answer any more.
@@ -59,7 +62,7 @@ impl Drop for Clock {
 impl View {
     /// A view of a workspace, which may not be there.
     pub(crate) async fn open(workspace: WorkspaceId, database: &Database) -> Result<Self, Error> {
-        let mut tx = database.begin_read().await?;
+        let (turn, mut tx) = database.begin_read(workspace).await?;
         let mut clock = None;
         if let (Tx::Sqlite(tx), Database::Sqlite { statement_time, .. }) = (&mut tx, database) {
             let stop = Arc::new(AtomicBool::new(false));
@@ -67,7 +70,7 @@ impl View {
             let goes_on = move || !stop.load(Ordering::Relaxed);
             tx.lock_handle().await.map_err(failed)?.set_progress_handler(limits::STOP_OPERATIONS, goes_on);
         }
-        Ok(Self { workspace, tx, statements: 0, clock })
+        Ok(Self { workspace, tx, statements: 0, clock, _turn: turn })
     }
 
     /// Every row of a statement.

@@ -51,7 +51,7 @@ pub(crate) struct Writer {
 pub(crate) async fn write(database: &Database, warrant: Warrant<Write>) -> Result<Written, Error> {
     let (of, epoch) = (head::workspace_of(&warrant)?, warrant.epoch());
     let Write { changes, by, now, once, decisions } = warrant.into_change();
-    let mut tx = database.begin_write().await?;
+    let (_turn, mut tx) = database.begin_write_in(of).await?;
     // A repeated request is answered even if the world has moved on since; so the key comes before the epoch.
     head::lock(&mut tx, of, None).await?;
     give_time(&mut tx).await?;

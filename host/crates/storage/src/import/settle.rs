@@ -56,13 +56,13 @@ async fn tidy(database: &Database, changed: bool) -> Result<(), Error> {
             // The next one has the size of every other connection again.
             connection.close().await.map_err(failed)?;
         }
-        Database::Postgres(pool) if changed => {
-            let mut connection = pool.acquire().await.map_err(failed)?;
+        Database::Postgres { writers, .. } if changed => {
+            let mut connection = writers.acquire().await.map_err(failed)?;
             for statement in SETTLE_POSTGRES {
                 exec::set_postgres(&mut connection, statement).await?;
             }
         }
-        Database::Postgres(_) => {}
+        Database::Postgres { .. } => {}
     }
     Ok(())
 }
