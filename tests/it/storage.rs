@@ -31,6 +31,7 @@ const CONNECTIONS: u32 = 4;
 /// A fresh, migrated database, and the folder that it lives in.
 struct Backend {
     name: &'static str,
+    url: String,
     store: Arc<Database>,
     _folder: Option<tempfile::TempDir>,
 }
@@ -39,9 +40,10 @@ struct Backend {
 async fn backends() -> Vec<Backend> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = format!("sqlite:{}", folder.path().join("directory.db").display());
-    let mut found = vec![Backend { name: "SQLite", store: open(&url).await, _folder: Some(folder) }];
+    let mut found = vec![Backend { name: "SQLite", store: open(&url).await, url, _folder: Some(folder) }];
     if let Some(server) = tests::postgres::throwaway() {
-        found.push(Backend { name: "Postgres", store: open(&server.database().await).await, _folder: None });
+        let url = server.database().await;
+        found.push(Backend { name: "Postgres", store: open(&url).await, url, _folder: None });
     }
     found
 }

@@ -35,6 +35,31 @@ async fn a_connection_is_of_use_after_a_deadline() {
 }
 
 #[tokio::test]
+async fn whoever_reads_keeps_nobody_from_writing_and_no_workspace_keeps_others_from_reading() {
+    for backend in backends().await {
+        let connections = 16;
+        let store = Database::open(&backend.url, Options { connections, ..Options::default() }).await.unwrap();
+        let [one, other] = [Plan::generate(1).import(&store).await, Plan::generate(2).import(&store).await].map(|world| world.id.unwrap());
+        let mut views = Vec::new();
+        while let Ok(view) = tokio::time::timeout(Duration::from_millis(500), store.snapshot(one)).await {
+            views.push(view.unwrap().unwrap());
+            assert!(views.len() < 16, "{}: one workspace may have them all", backend.name);
+        }
+        assert!(views.len() >= 6, "{}: {}", backend.name, views.len());
+        let meanwhile = async {
+            let mut view = store.snapshot(other).await.unwrap().unwrap();
+            assert!(view.head().await.is_ok());
+            while let Ok(view) = tokio::time::timeout(Duration::from_millis(100), store.snapshot(other)).await {
+                views.push(view.unwrap().unwrap());
+            }
+            // Now every connection that reads is taken, and still the next writes.
+            super::tokens::create_one(&store, one).await;
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(8), meanwhile).await.is_ok(), "{}: a neighbour waits", backend.name);
+    }
+}
+
+#[tokio::test]
 async fn a_read_that_is_given_up_leaves_the_connection_free() {
     for backend in backends().await {
         let world = Plan::generate(1).import(&backend.store).await;

@@ -66,7 +66,7 @@ async fn import(store: &Database, change: ImportWorkspace) -> Result<ImportSumma
 
 /// A changed sample is refused with this message, by both databases, and leaves neither a workspace nor a change.
 async fn refused(change: impl Fn(&mut ImportWorkspace), message: &str) {
-    for Backend { name, store, _folder } in backends().await {
+    for Backend { name, store, _folder, .. } in backends().await {
         for existing in [false, true] {
             if existing {
                 import(&store, sample("sample")).await.unwrap();
@@ -230,7 +230,7 @@ async fn an_exclusive_person_is_in_one_workspace() {
 
 #[tokio::test]
 async fn an_import_changes_what_it_names_and_leaves_the_rest() {
-    for Backend { store, name, _folder } in backends().await {
+    for Backend { store, name, _folder, .. } in backends().await {
         import(&store, sample("sample")).await.unwrap();
         let mut ada = person("ada");
         ada.texts.push((UserText::DisplayName, "Ada Lovelace".to_owned()));

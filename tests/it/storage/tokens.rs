@@ -6,7 +6,7 @@ use directory::{
     Error,
     access::{Operator, OperatorVia},
     contract::Digest,
-    ids::{PolicyId, PolicyVersionId, TokenId, UserId},
+    ids::{PolicyId, PolicyVersionId, TokenId, UserId, WorkspaceId},
     limits,
     model::{Author, PolicyModule, PolicyStatus, Step, Timestamp, Token, TokenKind, Version},
     store::{ActivatePolicy, CreateToken, Deciding, Head, NewPolicyStep, NewPolicyVersion, RevokeToken, Store as _, UploadPolicy},
@@ -34,6 +34,21 @@ pub(super) async fn use_everything(store: &Database, world: &World) {
     use_tokens(store, world).await;
     use_policies(store, world).await;
     super::history::use_everything(store, world).await;
+}
+
+/// A small write.
+pub(super) async fn create_one(store: &Database, workspace: WorkspaceId) {
+    let token = Token {
+        id: TokenId(Uuid::from_u128(7)),
+        kind: TokenKind::Service,
+        name: "one".to_owned(),
+        user: None,
+        scopes: vec!["user.read".to_owned()],
+        expires_at: None,
+        created_at: Timestamp(1),
+        created_by: None,
+    };
+    store.create_token(OPERATOR.create_token(Some(workspace), CreateToken { token, hash: [7; 32] })).await.unwrap();
 }
 
 async fn use_tokens(store: &Database, world: &World) {
@@ -160,6 +175,26 @@ async fn use_policies(store: &Database, world: &World) {
     assert_eq!(snapshot.policy_modules(10).await.unwrap().len(), 10);
     assert_eq!(snapshot.policy_versions(10).await.unwrap().len(), 2);
     assert!(snapshot.policy_module(first).await.unwrap().is_some());
+    drop(snapshot);
+
+    // When all of them were active once, the one that was active longest ago makes room, and none that is behind one of the latest versions.
+    let of = |number: u128| PolicyId(module(base, number, PolicyStatus::Validated).module.id.0);
+    let decided: Vec<u128> = (4..=limits::MODULES as u128 + 1).chain([1_000]).collect();
+    for (at, number) in decided.iter().enumerate() {
+        activate(head().await.version, 2_000 + at as u128, Some(of(*number))).await.unwrap();
+    }
+    for (at, number) in (1_002..).take(limits::MODULES - limits::RECENT_VERSIONS).enumerate() {
+        upload(module(base, number, PolicyStatus::Validated)).await.unwrap();
+        activate(head().await.version, 3_000 + at as u128, Some(of(number))).await.unwrap();
+    }
+    assert!(bytes_of(1).await.is_none() && bytes_of(4).await.is_none(), "those of long ago have made room");
+    let recent = &decided[decided.len() - 3..];
+    for number in recent {
+        upload(module(base, *number, PolicyStatus::Validated)).await.unwrap();
+        assert!(bytes_of(*number).await.is_some(), "what comes again is there again");
+    }
+    assert_eq!(upload(module(base, 4, PolicyStatus::Validated)).await.unwrap(), of(4), "as the same module");
+    assert!(bytes_of(4).await.is_some());
 }
 
 #[tokio::test]

@@ -102,8 +102,12 @@ pub const TOKENS: usize = 1_000;
 pub const COMPARE_NAMED: usize = 100;
 /// Subjects, and rows of each kind, that one comparison of policies may sample.
 pub const COMPARE_SAMPLE: usize = 500;
+/// Versions of a workspace's policy whose modules are kept whatever comes in.
+pub const RECENT_VERSIONS: usize = 10;
 /// Requests of one workspace at once that upload, try, compare or activate policies, or ask who may.
 pub const LONG_WORK: usize = 4;
+/// Of these, requests that activate or roll back which come on top: nothing else keeps a workspace from repairing its policy.
+pub const ACTIVATIONS: usize = 2;
 /// Entries of the decision log whose pairs one comparison of policies may look at.
 pub const COMPARE_RECORDED: usize = 10_000;
 /// Pairs of a subject and a row that one piece of a comparison looks at.
@@ -124,5 +128,8 @@ pub const SHADOW_ROWS: (usize, usize) = (16_384, 131_072);
 pub const SHADOW_DRAWN: usize = 32;
 /// Milliseconds that a shadow has for one question.
 pub const SHADOW_MS: u64 = 2_000;
+/// Seconds' worth of a shadow's fuel that a question costs which is cut off: a shadow has a twentieth of a core by default, and such a question
+/// kept one busy for [`SHADOW_MS`].
+pub const SHADOW_CUT_OFF: u64 = 40;
 /// Places that are asked about where an action is asked of the workspace as a whole.
 pub const PLACES: usize = 100;

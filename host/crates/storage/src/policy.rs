@@ -147,9 +147,8 @@ where workspace_id = {}
 
 const COUNT_MODULES: &str = "
 select count(*)
-from policies
-where workspace_id = {}
-  and status = 'validated'";
+from policy_modules
+where workspace_id = {}";
 
 /// The oldest module that was never active, and answers beside none that is.
 const FORGET_UNUSED: &str = "
@@ -173,6 +172,39 @@ where workspace_id = {}
           and s.policy_id = p.id
       )
     order by p.uploaded_at, p.id
+    limit 1
+  )";
+
+/// The bytes of the module that was active longest ago, if it is behind none of the latest versions and answers beside none. The module
+/// itself stays, as what decided once; to decide again it has to be uploaded again.
+const FORGET_LONG_UNUSED: &str = "
+delete from policy_modules
+where workspace_id = {}
+  and digest = (
+    select p.digest
+    from policy_modules m
+    join policies p
+      on p.workspace_id = m.workspace_id
+      and p.digest = m.digest
+      and p.status = 'validated'
+    join policy_versions v
+      on v.workspace_id = p.workspace_id
+      and v.policy_id = p.id
+    where m.workspace_id = {}
+      and not exists (
+        select 1
+        from policy_shadows s
+        where s.workspace_id = p.workspace_id
+          and s.policy_id = p.id
+          and s.stopped_at is null
+      )
+    group by p.digest
+    having max(v.number) + {} <= (
+      select max(w.number)
+      from policy_versions w
+      where w.workspace_id = {}
+    )
+    order by max(v.number)
     limit 1
   )";
 
@@ -216,19 +248,25 @@ pub(crate) async fn upload(database: &Database, warrant: Warrant<UploadPolicy>) 
     let UploadPolicy { module, bytes, steps } = warrant.into_change();
     let let_in = (module.status == PolicyStatus::Validated).then_some(module.digest);
     let digest = module.digest.0.to_vec();
-    let mut tx = database.begin_write().await?;
+    let (_turn, mut tx) = database.begin_write_in(workspace).await?;
     head::lock(&mut tx, workspace, epoch).await?;
     if module.status == PolicyStatus::Validated
         && let Some(row) = tx.fetch(sql!(SAME_MODULE, workspace, digest.clone())).await?.first()
     {
-        return row.only().map(PolicyId);
+        let id = PolicyId(row.only()?);
+        // It may be one whose bytes had to make room.
+        tx.execute(sql!(INSERT_BYTES, workspace, digest, bytes.to_vec())).await?;
+        tx.commit().await?;
+        return Ok(id);
     }
     let kept: i64 = count(&tx.fetch(sql!(COUNT_MODULES, workspace)).await?)?;
     if module.status == PolicyStatus::Validated && usize::try_from(kept).is_ok_and(|kept| kept >= limits::MODULES) {
         // Whoever uploads with every build would else have no place left.
-        if tx.execute(sql!(FORGET_UNUSED, workspace, workspace)).await? == 0 {
+        if tx.execute(sql!(FORGET_UNUSED, workspace, workspace)).await? == 0
+            && tx.execute(sql!(FORGET_LONG_UNUSED, workspace, workspace, at_most(limits::RECENT_VERSIONS), workspace)).await? == 0
+        {
             return Err(Error::TooLarge(format!(
-                "the workspace keeps {kept} policy modules that were active once, and may keep {}; activate one of these",
+                "the workspace keeps {kept} policy modules, may keep {}, and all of them are behind its latest versions; activate one of these",
                 limits::MODULES
             )));
         }
@@ -286,7 +324,7 @@ pub(crate) async fn activate(database: &Database, warrant: Warrant<ActivatePolic
     let workspace = head::workspace_of(&warrant)?;
     let epoch = warrant.epoch();
     let ActivatePolicy { expected, version, step, tests } = warrant.into_change();
-    let mut tx = database.begin_write().await?;
+    let (_turn, mut tx) = database.begin_write_in(workspace).await?;
     let active = head::lock(&mut tx, workspace, epoch).await?;
     if active != expected {
         return Err(Error::Stale("the active policy".to_owned()));
