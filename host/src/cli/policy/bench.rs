@@ -39,7 +39,7 @@ Examples:
 pub(in crate::cli) struct Bench {
     #[command(flatten)]
     module: ModuleFile,
-    /// Rows of a call of `check`
+    /// Rows of a call of `check`, from 32 to 4,096
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(32..=CHECK_ROWS as i64))]
     rows: u32,
     /// Print one JSON object

@@ -50,6 +50,9 @@ pub(in crate::cli) struct Arguments {
     /// Only this action, such as `user.read`; repeat it for more
     #[arg(long, value_name = "ACTION")]
     action: Vec<String>,
+    /// Go on behind this cursor, which the same comparison printed when it ended early; the sums are of what is left
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<String>,
     /// Show at most so many examples of each change
     #[arg(long, value_name = "N", default_value_t = 3)]
     examples: usize,
@@ -137,7 +140,7 @@ struct Comparison {
     failures: Vec<Failure>,
     #[serde(skip_serializing)]
     has_next_page: bool,
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     end_cursor: Option<String>,
 }
 
@@ -193,15 +196,21 @@ pub(super) struct Failure {
 
 /// Compares piece after piece, and prints the sums.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let (json, most) = (arguments.json, arguments.examples);
+    let (json, most, after) = (arguments.json, arguments.examples, arguments.after.clone());
     let remote = Remote::new(arguments.place.clone())?;
     let input = input(&remote, arguments).await?;
     let progress = Progress::new();
-    let found = compare(&remote, &input, most, &progress).await;
+    let (found, ended) = compare(&remote, &input, after, most, &progress).await;
     progress.finish();
-    let found = found?;
+    let Some(found) = found else { return ended };
     print(&if json { serde_json::to_string_pretty(&found)? } else { report::table(&found) });
-    Ok(())
+    ended.with_context(|| {
+        let cursor = found.end_cursor.as_deref().unwrap_or_default();
+        format!(
+            "the comparison ended early, after {} of {} pairs; go on, with the same question, with `--after {cursor}`",
+            found.done, found.total
+        )
+    })
 }
 
 async fn input(remote: &Remote, arguments: Arguments) -> anyhow::Result<Value> {
@@ -248,28 +257,45 @@ async fn user_id(remote: &Remote, name: String) -> anyhow::Result<String> {
     Ok(user.id)
 }
 
-async fn compare(remote: &Remote, input: &Value, examples: usize, progress: &Progress) -> anyhow::Result<Comparison> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Answer {
-        compare_policies: Option<Comparison>,
-    }
-    let query = format!("{COMPARE}{EXAMPLE}");
+/// The sums of all pieces that were answered, if there is one, and what kept the next from being answered.
+async fn compare(
+    remote: &Remote,
+    input: &Value,
+    after: Option<String>,
+    examples: usize,
+    progress: &Progress,
+) -> (Option<Comparison>, anyhow::Result<()>) {
     let mut sum: Option<Comparison> = None;
     loop {
-        let after = sum.as_ref().and_then(|sum| sum.end_cursor.as_deref());
-        let answer: Answer = remote.graphql(&query, &json!({ "input": input, "after": after })).await?;
-        let piece = answer.compare_policies.context("one of the users or objects is not there, or you may not see it; check the ids")?;
+        let from = sum.as_ref().map_or(after.as_deref(), |sum| sum.end_cursor.as_deref());
+        let answer = tokio::select! {
+            answer = piece(remote, input, from) => answer,
+            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        };
+        let piece = match answer {
+            Ok(piece) => piece,
+            Err(error) => return (sum, Err(error)),
+        };
         progress.tell_of("comparing pairs:", piece.done, piece.total);
         let whole = match sum.take() {
             None => piece,
             Some(sum) => sum.and(piece, examples),
         };
         if !whole.has_next_page {
-            return Ok(whole);
+            return (Some(whole), Ok(()));
         }
         sum = Some(whole);
     }
+}
+
+async fn piece(remote: &Remote, input: &Value, after: Option<&str>) -> anyhow::Result<Comparison> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer {
+        compare_policies: Option<Comparison>,
+    }
+    let answer: Answer = remote.graphql(&format!("{COMPARE}{EXAMPLE}"), &json!({ "input": input, "after": after })).await?;
+    answer.compare_policies.context("one of the users or objects is not there, or you may not see it; check the ids")
 }
 
 impl Comparison {

@@ -25,7 +25,7 @@ Examples:
 pub(in crate::cli) struct Log {
     #[command(flatten)]
     place: Place,
-    /// Begin with the entry of this number [default: the oldest that is kept]
+    /// Begin with the entry of this number, or the oldest that is kept if that is later
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     from: u64,
     /// Wait for more when the end is reached
