@@ -223,8 +223,8 @@ impl Sender<'_> {
         response.data = order.apply(response.data);
         response.errors.sort_by_key(|error| error.locations.first().map(|at| (at.line, at.column)));
         let mut answer = Answer::executed(response, suggestions);
-        if let Some(ViewAs { user, .. }) = &self.view_as {
-            answer.extend("viewAs", json!({ "userId": user.to_string() }));
+        if let Some(view_as) = &self.view_as {
+            answer.extend("viewAs", view_as.told());
         }
         let capped = scan_capped.paths();
         if !capped.is_empty() {

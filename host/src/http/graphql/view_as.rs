@@ -27,6 +27,12 @@ pub(super) struct ViewAs {
 impl ViewAs {
     /// What the headers ask for; `None` where they ask for nothing.
     pub(super) fn read(headers: &HeaderMap) -> Result<Option<Self>, Failure> {
+        let known = [USER, POLICY, SETTINGS, STANDARD_SETTINGS];
+        if let Some(unknown) =
+            headers.keys().map(poem::http::HeaderName::as_str).find(|name| name.starts_with(USER) && !known.contains(name))
+        {
+            return Err(refused(&format!("header `{unknown}` is not expected; the headers are `{}`", known.join("`, `"))));
+        }
         let user = one(headers, USER)?.map(|id| parse::<UserId>(USER, id)).transpose()?;
         let module = match one(headers, POLICY)? {
             None => CandidateModule::Active,
@@ -40,6 +46,23 @@ impl ViewAs {
             None if candidate.is_active() => Ok(None),
             None => Err(refused(&format!("header `{USER}` is missing, without which the others mean nothing; name a user's id"))),
         }
+    }
+
+    /// What an answer says of it.
+    pub(super) fn told(&self) -> serde_json::Value {
+        let Candidate { module, settings, standard_settings } = &self.candidate;
+        let policy = match module {
+            CandidateModule::Active => None,
+            CandidateModule::Standard => Some("standard".to_owned()),
+            CandidateModule::Named(id) => Some(id.to_string()),
+        };
+        let mut told = serde_json::Map::from_iter([("userId".to_owned(), self.user.to_string().into())]);
+        for (name, value) in
+            [("policy", policy.as_ref()), ("settings", settings.as_ref()), ("standardSettings", standard_settings.as_ref())]
+        {
+            told.extend(value.map(|value| (name.to_owned(), value.as_str().into())));
+        }
+        told.into()
     }
 }
 
