@@ -41,7 +41,7 @@ impl Engine for Native {
         }
     }
 
-    async fn validate_settings(&self, _: Digest, settings: &str) -> Result<Vec<String>, Failure> {
+    async fn validate_settings(&self, _: Option<WorkspaceId>, _: Digest, settings: &str) -> Result<Vec<String>, Failure> {
         Ok(Standard::validate(settings).err().unwrap_or_default())
     }
 

@@ -185,6 +185,11 @@ fn failed(error: &anyhow::Error, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Says what may not be what was meant, and is done all the same.
+fn warn(text: &str) {
+    let _gone = writeln!(std::io::stderr(), "warning: {text}");
+}
+
 /// Prints a result. A reader that has gone away is no failure of ours.
 fn print(text: &str) {
     let mut output = std::io::stdout().lock();

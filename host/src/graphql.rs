@@ -649,6 +649,6 @@ async fn check_permissions(
             explain::subject_of(Some(id))?
         }
     };
-    let decided = subject.can(actions, &object).await?;
-    Ok(Some(decided.iter().flatten().map(Into::into).collect()))
+    let decided = subject.could(actions, &object).await?;
+    Ok(Some(decided.iter().map(Into::into).collect()))
 }

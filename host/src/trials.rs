@@ -50,7 +50,7 @@ impl Runner {
         Self { engine, turns: Semaphore::new(limits::AT_ONCE), time: limits::TIME }
     }
 
-    /// The same, with so much time for each trial, waiting for its turn included; by default 25 s.
+    /// The same, with so much time for each trial once its turn has come; by default 20 s.
     #[must_use]
     pub fn with_time(self, time: Duration) -> Self {
         Self { time, ..self }
@@ -64,8 +64,6 @@ impl Runner {
                 return Ok(Report::unfinished(format!("the tests can not be used: {}", told.join("; "))));
             }
         };
-        // The semaphore is never closed.
-        let _turn = self.turns.acquire().await.map_err(|error| Error::Store(error.to_string()))?;
         let candidate = Candidate {
             settings: world.settings.clone().unwrap_or_else(|| candidate.settings.clone()),
             standard_settings: world.standard.clone().unwrap_or_else(|| candidate.standard_settings.clone()),
@@ -97,7 +95,7 @@ impl Runner {
             return Ok(Some(format!("the `{what}` have more than {SETTINGS_BYTES} bytes; shorten them")));
         }
         self.load(module).await?;
-        let errors = self.engine.validate_settings(module.digest, settings).await?;
+        let errors = self.engine.validate_settings(None, module.digest, settings).await?;
         Ok((!errors.is_empty()).then(|| format!("the policy refuses the `{what}`: {}", errors.join("; "))))
     }
 
@@ -115,9 +113,13 @@ impl Trials for Runner {
         check(text)
     }
 
-    async fn run(&self, text: &str, candidate: &Candidate) -> Report {
-        match tokio::time::timeout(self.time, self.try_all(text, candidate)).await {
+    async fn run(&self, text: &str, candidate: &Candidate) -> Result<Report, Failure> {
+        let turn = tokio::time::timeout(limits::TURN_TIME, self.turns.acquire()).await;
+        let used_up = || Failure::Share(format!("{} trials of policy tests at once, of all workspaces together", limits::AT_ONCE));
+        let _turn = turn.ok().and_then(Result::ok).ok_or_else(used_up)?;
+        Ok(match tokio::time::timeout(self.time, self.try_all(text, candidate)).await {
             Ok(Ok(report)) => report,
+            Ok(Err(Error::Policy(failure))) if failure.is_of_server() => return Err(failure),
             Ok(Err(Error::Store(cause))) => {
                 tracing::error!(%cause, "policy tests can not be run");
                 Report::unfinished("the server failed to make the tests' own workspace; ask its operator to look into the log")
@@ -128,7 +130,7 @@ impl Trials for Runner {
                 "the tests took longer than {} s; make them fewer, or the policy cheaper, or try again when the server has less to do",
                 self.time.as_secs()
             )),
-        }
+        })
     }
 }
 

@@ -157,7 +157,7 @@ pub fn gate(config: &Config, database: &Database, secret: Option<&Secret>) -> Re
     // So that a caller is told, and an administrator can break the glass, before the request's own time is over.
     let patience = Duration::from_millis(config.limits.request_ms / 2);
     let gate = Gate::new(database.store(), sandbox, standard()).with_patience(patience).with_log(log_settings(config));
-    let gate = with_shadows(gate, config).with_gate_views(gate_views(config));
+    let gate = with_shadows(gate, config).with_gate_views(gate_views(config)).with_long_views(long_views(config));
     Ok(Arc::new(gate.with_watch(watch(config), Box::new(Ids::random(Clock::system()))).with_trials(trials)))
 }
 
@@ -167,6 +167,12 @@ pub fn gate(config: &Config, database: &Database, secret: Option<&Secret>) -> Re
 pub fn gate_views(config: &Config) -> usize {
     let views = usize::try_from(config.limits.database_connections / 4).unwrap_or_default();
     if config.policy.workspace_guests > GATE_VIEWS { views } else { 0 }
+}
+
+/// How many requests that take long may hold a view of the database at once: half of the connections.
+#[must_use]
+pub fn long_views(config: &Config) -> usize {
+    usize::try_from(config.limits.database_connections / 2).unwrap_or(usize::MAX).max(1)
 }
 
 /// The sandbox of the gate by itself, for tools that look at modules on somebody's own machine. Keeps no code on disk, and has no

@@ -1,13 +1,22 @@
 //! What others do amid an activation: while its gates look, and between their last look and what is written.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use bailiwick::{clock::Clock, ids::Ids, trials::Runner, wiring};
+use async_trait::async_trait;
+use bailiwick::{clock::Clock, ids::Ids, tokens, trials::Runner, wiring};
 use directory::{
     Error,
-    access::{Activation, AddMembers, Command, DeleteRole, Gate, Member, RemoveMembers, SetStatus},
-    contract::{RowFilter, Verdict},
-    ids::{PolicyId, PolicyVersionId},
+    access::{
+        Activation, AddMembers, Caller, Command, DeleteRole, Gate, Member, Origin, RemoveMembers, RevokeToken, SetStatus, authenticate,
+    },
+    contract::{Digest, Engine, Errand, Failure, Manifest, Module, RowFilter, Session, Validation, Verdict},
+    ids::{PolicyId, PolicyVersionId, WorkspaceId},
     model::{Status, Version},
 };
 use tests::{Backend, host::NOW};
@@ -188,6 +197,25 @@ fn another_version_or_other_tests_amid_an_activation_stop_it() {
 }
 
 #[test]
+fn a_token_that_is_revoked_amid_an_activation_activates_nothing() {
+    on_stage(async |stage| {
+        let amid = Amid::new(stage, 0);
+        let (store, hash) = (stage.host.gate().store(), tokens::hash(stage.token("ada")));
+        let caller = authenticate(store.as_ref(), hash, NOW, Origin::within("http")).await.unwrap().unwrap();
+        let Caller::Subject(subject) = caller else { panic!("{caller:?}") };
+        let token = store.credential(hash).await.unwrap().unwrap().token;
+        let (before, directory) = (amid.active().await, amid.gate.open(subject, NOW).await.unwrap());
+        amid.between.views();
+        amid.before(Moment::View(1), "sue", Command::RevokeToken(RevokeToken { token }));
+        let settings = Some("{\"members_see\": \"self\"}".to_owned());
+        let activation = Activation { expected: before, module: None, settings: None, standard_settings: settings, note: None };
+        let refused = directory.activate_policy(activation, &mut Ids::random(Clock::system())).await.unwrap_err();
+        assert!(matches!(&refused, Error::Forbidden { reason, .. } if reason.contains("revoked")), "{refused}");
+        assert_eq!(amid.active().await, before);
+    });
+}
+
+#[test]
 fn views_beside_a_gate_are_of_its_moment_and_are_given_back() {
     on_stage(async |stage| {
         let amid = Amid::new(stage, 2);
@@ -236,5 +264,73 @@ fn what_a_view_beside_can_not_answer_the_gate_answers_itself() {
         assert_eq!(amid.between.views(), VIEWS + 1, "the gate's own and two beside; a refused activation looks no second time");
         amid.activate("ada", "self").await.unwrap();
         assert_eq!(amid.between.views(), VIEWS + 2, "a connection that broke is given back, too");
+    });
+}
+
+/// An engine whose session of that number, of those that gates begin, has no room.
+struct Tired {
+    engine: Arc<dyn Engine>,
+    begun: AtomicUsize,
+    fails: AtomicUsize,
+}
+
+#[async_trait]
+impl Engine for Tired {
+    fn loaded(&self, digest: Digest) -> Option<Arc<Manifest>> {
+        self.engine.loaded(digest)
+    }
+
+    async fn load(&self, module: &Module) -> Result<Arc<Manifest>, Failure> {
+        self.engine.load(module).await
+    }
+
+    async fn validate(&self, bytes: &[u8], settings: &str) -> Validation {
+        self.engine.validate(bytes, settings).await
+    }
+
+    async fn validate_settings(&self, workspace: Option<WorkspaceId>, digest: Digest, settings: &str) -> Result<Vec<String>, Failure> {
+        self.engine.validate_settings(workspace, digest, settings).await
+    }
+
+    fn session(&self, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
+        self.session_on(Errand::Request, workspace, digest)
+    }
+
+    fn session_on(&self, errand: Errand, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
+        if errand == Errand::Gates && self.begun.fetch_add(1, Ordering::Relaxed) == self.fails.load(Ordering::Relaxed) {
+            return Err(Failure::Busy(0));
+        }
+        self.engine.session_on(errand, workspace, digest)
+    }
+}
+
+#[test]
+fn a_guard_that_can_not_be_asked_lets_nothing_through() {
+    on_stage(async |stage| {
+        let gate = stage.host.gate();
+        // Ada, whom the candidate locks out, is the only administrator who is active.
+        let [ada, sue] = ["ada", "sue"].map(|name| stage.user(name).parse().unwrap());
+        let members = vec![Member { id: ada, manager: false }];
+        let join = Command::AddMembers(AddMembers { group: stage.group("east").parse().unwrap(), members });
+        let suspend = Command::SetStatus(SetStatus { users: vec![sue], status: Status::Suspended, expected: None });
+        for command in [join, suspend] {
+            write(gate, &stage.subject("ada"), command).await.unwrap();
+        }
+        let ungrouped = stage.host.install(stage.world.id.parse().unwrap(), "ungrouped", ungrouped().component().into()).await;
+        let tired = Arc::new(Tired { engine: gate.engine().clone(), begun: AtomicUsize::new(0), fails: AtomicUsize::new(usize::MAX) });
+        let torn = Arc::new(Gate::new(gate.store().clone(), tired.clone(), wiring::standard()));
+        let refused = activate(&torn, stage, "ada", ungrouped.into()).await;
+        assert!(matches!(refused, Err(Error::Gates(_))), "{refused:?}");
+        let sessions = tired.begun.load(Ordering::Relaxed);
+        assert!(sessions > 3, "{sessions}");
+        for fails in 0..sessions {
+            tired.begun.store(0, Ordering::Relaxed);
+            tired.fails.store(fails, Ordering::Relaxed);
+            let refused = activate(&torn, stage, "ada", ungrouped.into()).await;
+            assert!(
+                matches!(refused, Err(Error::Gates(_) | Error::Policy(Failure::Busy(_)))),
+                "session {fails} of {sessions}: {refused:?}"
+            );
+        }
     });
 }

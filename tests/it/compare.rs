@@ -29,6 +29,10 @@ use tests::{
     },
     on_each_database, program,
 };
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 
 use crate::{
     hostile::guest::{Guest, Part},
@@ -554,6 +558,7 @@ fn what_can_not_be_compared_is_refused_with_the_remedy() {
             (json!({ "objectIds": [world.id] }), "BAD_USER_INPUT", "the workspace is no object of a comparison"),
             (json!({ "userIds": [inactive] }), "BAD_USER_INPUT", "is not active"),
             (json!({ "actions": ["user.create"] }), "BAD_USER_INPUT", "`user.create` is not decided about a row that is there"),
+            (json!({ "actions": [] }), "BAD_USER_INPUT", "`actions` is an empty list"),
             (json!({ "actions": ["user.fly"] }), "BAD_USER_INPUT", "`user.fly` is no action"),
             (json!({ "candidate": { "standardSettings": "nonsense" } }), "BAD_USER_INPUT", "the policy refuses the settings of `standard`"),
             (json!({ "candidate": { "standard": true, "settings": "x" } }), "BAD_USER_INPUT", "send `standardSettings`"),
@@ -621,6 +626,42 @@ fn more_rows_cost_no_more_calls_and_statements() {
             // The facts of each further subject, in one to three statements: nothing is read of the roles of somebody who has none.
             assert!((statements..=statements + 3 * (people - 1)).contains(of_sql), "{costs:?}");
         }
+    });
+}
+
+#[test]
+fn who_goes_amid_a_chunk_of_rows_moves_nobody_else() {
+    on_each_database(async |host: &TestHost| {
+        let world = world(host, "chunks", 8).await;
+        let token = host.token(&world, &Asker::person(0)).await;
+        let mut people: Vec<&str> =
+            world.people.iter().filter(|person| person.status == "active").map(|person| person.id.as_str()).collect();
+        people.sort_unstable();
+        let subjects = people.get(..4).unwrap();
+        // Chunks of three memberships, of which a piece looks at one for one subject.
+        let input = json!({ "candidate": closing(), "userIds": subjects, "actions": ["membership.read"], "pairs": 3 });
+        let ask = async |after: &Json| {
+            let answer = host.graphql(&token, COMPARE, json!({ "input": input, "after": after })).await;
+            assert_eq!(answer.get("errors"), None, "{answer}");
+            answer["data"]["compared"].clone()
+        };
+        let first = ask(&Json::Null).await;
+        assert_eq!(first["done"], 3);
+        let mut edges: Vec<String> =
+            host.walk(&token, "memberships", "id").await.iter().map(|edge| edge["id"].as_str().unwrap().to_owned()).collect();
+        edges.sort_unstable();
+        assert_eq!(first["total"], 4 * edges.len());
+        let gone = host.walk(&token, "memberships", "id group { id } user { id }").await;
+        let gone = gone.iter().find(|edge| edge["id"] == edges[0].as_str()).unwrap();
+        let input = json!({ "groupId": gone["group"]["id"], "userIds": [gone["user"]["id"]] });
+        let remove = "mutation ($input: RemoveGroupMembersInput!) { removeGroupMembers(input: $input) { userErrors { message } } }";
+        let removed = host.graphql(&token, remove, json!({ "input": input })).await;
+        assert_eq!(removed["data"]["removeGroupMembers"]["userErrors"], json!([]));
+        let mut page = first;
+        while page["endCursor"].is_string() && page["hasNextPage"] != false {
+            page = ask(&page["endCursor"]).await;
+        }
+        assert_eq!(page["done"], 4 * edges.len() - 3, "three subjects have a row less, and each of the others is met once by everybody");
     });
 }
 
@@ -718,6 +759,60 @@ fn the_command_line_adds_the_pieces_up() {
             assert!(errors.contains(says), "{arguments:?}: {errors}");
         }
     });
+}
+
+/// A server that answers one piece of a comparison, and then that it can not; gives back what it was asked.
+async fn half_a_server(listener: &TcpListener, answers: [(&str, Json); 2]) -> Vec<Json> {
+    let mut asked = Vec::new();
+    for (status, answer) in answers {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut sent = Vec::new();
+        let body = loop {
+            let mut part = [0; 4096];
+            let read = stream.read(&mut part).await.unwrap();
+            sent.extend_from_slice(&part[..read]);
+            let text = String::from_utf8(sent.clone()).unwrap();
+            let whole = text.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str::<Json>(body).ok());
+            if let Some(body) = whole {
+                break body;
+            }
+            assert!(read > 0, "it was asked nothing: {text}");
+        };
+        asked.push(body);
+        let answer = answer.to_string();
+        let head =
+            format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", answer.len());
+        stream.write_all(format!("{head}{answer}").as_bytes()).await.unwrap();
+    }
+    asked
+}
+
+#[tokio::test]
+async fn a_comparison_that_ends_early_prints_its_sums_and_how_to_go_on() {
+    let piece = json!({ "data": { "comparePolicies": {
+        "activeVersion": "pov_1", "done": 5, "total": 9, "hasNextPage": true, "endCursor": "there",
+        "actions": [{ "action": "user.read", "compared": 5, "gained": 2, "lost": 0, "fieldsChanged": 0, "unseen": 0, "fields": [], "examples": [] }],
+        "failures": []
+    } } });
+    let failed = json!({ "data": null, "errors": [{ "message": "the server stops", "extensions": { "code": "INTERNAL" } }] });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let program = async {
+        let command = tokio::process::Command::new(program::path())
+            .env_clear()
+            .args(["policy", "compare", "--server", &url, "--token", "x", "--candidate", "standard", "--after", "here", "--json"])
+            .output()
+            .await;
+        command.unwrap()
+    };
+    let (asked, output) = tokio::join!(half_a_server(&listener, [("200 OK", piece), ("500 Internal Server Error", failed)]), program);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    assert_eq!((&asked[0]["variables"]["after"], &asked[1]["variables"]["after"]), (&json!("here"), &json!("there")));
+    assert_eq!(output.status.code(), Some(1));
+    let sums: Json = serde_json::from_str(&text(&output.stdout)).unwrap();
+    assert_eq!((&sums["done"], &sums["endCursor"], &sums["actions"][0]["gained"]), (&json!(5), &json!("there"), &json!(2)));
+    let errors = text(&output.stderr);
+    assert!(errors.contains("`--after there`") && errors.contains("5 of 9 pairs") && errors.contains("the server stops"), "{errors}");
 }
 
 #[test]

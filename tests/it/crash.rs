@@ -74,7 +74,7 @@ async fn kill_often(backend: Backend, kills: usize, mut dice: Dice) {
             writing.spawn(writer.write(server.caller(&ada)));
         }
         // Most kills come amid the quick writes, every fourth amid an activation, which looks at every gate first.
-        let longest = if kill % 4 == 0 { 4_000 } else { 400 };
+        let longest = if kill % 4 == 0 { 8_000 } else { 400 };
         sleep(Duration::from_millis(dice.between(30, longest) as u64)).await;
         server.kill();
         writers = writing.join_all().await;

@@ -1,6 +1,6 @@
 //! Explaining the policy: the decision log, single answers, who could, and looking as somebody else.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bailiwick::wiring;
 use directory::{
@@ -12,7 +12,7 @@ use directory::{
 };
 use reqwest::StatusCode;
 use serde_json::{Value as Json, json};
-use tests::{host::NOW, naive::policy::Asker};
+use tests::{Backend, host::NOW, naive::policy::Asker};
 
 use crate::{
     hostile::guest::{Guest, Part},
@@ -111,11 +111,35 @@ fn the_log_is_for_whoever_may_explain_and_hides_what_they_may_not_see() {
         let [entry] = entries.as_slice() else { panic!("{entries:#?}") };
         assert_eq!((&entry["user"], &entry["objectIds"], &entry["rows"]), (&Json::Null, &json!([]), &json!(1)));
         assert_eq!((&entry["reason"], &entry["factsDigest"], &entry["fields"]), (&json!(""), &Json::Null, &json!([])));
+        // Who sees every user, but not what they hold, might find that out from the digest of the facts.
+        let role = json!({ "name": "Reader of people", "permissions": ["policy.explain", "user.read"] });
+        let role = stage.done("ada", "createRole", role, "role { id }").await["role"]["id"].clone();
+        stage.done("ada", "addGrants", json!({ "grants": [{ "userId": stage.user("ula"), "roleId": role }] }), "").await;
+        let entries = log(stage, "ula", json!({ "action": "user.suspend" })).await;
+        let [entry] = entries.as_slice() else { panic!("{entries:#?}") };
+        assert_eq!((&entry["user"]["userName"], &entry["factsDigest"]), (&json!("ada"), &Json::Null));
         // What may not be seen is not found by its id either.
         let found = log(stage, "eve", json!({ "objectId": stage.user("sam") })).await;
         assert_eq!(found, Vec::<Json>::new());
         let found = log(stage, "eve", json!({ "subjectId": stage.user("ada") })).await;
         assert_eq!(found, Vec::<Json>::new());
+    });
+}
+
+#[test]
+fn whoever_changes_the_workspace_keeps_nothing_from_the_log() {
+    on_stage(async |stage| {
+        if stage.host.backend != Backend::Postgres {
+            return;
+        }
+        // As long as somebody moves a large group, for one.
+        let held = stage.host.stored().hold(stage.world.id.parse().unwrap()).await;
+        let refused = stage.refused("ned", "createGroup", json!({ "name": "Mine" }));
+        let refused = tokio::time::timeout(Duration::from_secs(5), refused).await.expect("a refusal waits for nobody");
+        assert_eq!(refused[0].0, "FORBIDDEN");
+        let entries = log(stage, "ada", json!({ "action": "group.create" })).await;
+        assert_eq!(entries.len(), 1, "{entries:#?}");
+        held.release().await;
     });
 }
 
@@ -312,6 +336,7 @@ fn who_sees_no_edges_is_told_nothing_that_follows_from_them() {
         stage.host.force(workspace, Some(module), String::new()).await;
         let seen = explain(stage, "ada", "mia", "user.read", Some(stage.user("ned"))).await;
         assert_eq!((&seen["allowed"], &seen["calls"][0]["factsDigest"]), (&json!(true), &Json::Null));
+        assert_eq!(seen["calls"][0]["fuel"], Json::Null, "it would tell how many there are");
         for name in ["subject.groups", "subject.manages", "user.managed-by-me"] {
             assert_eq!(fact(&seen, name), &json!({ "name": name, "values": [], "withheld": true }));
         }
@@ -388,6 +413,31 @@ fn who_can_is_everybody_who_can_and_nobody_else() {
         let seen = stage.host.graphql(stage.token("eve"), WHO, json!({ "action": "user.read", "object": stage.user("eve") })).await;
         let nodes = &seen["data"]["whoCan"]["nodes"];
         assert_eq!(nodes.as_array().unwrap().len(), 1, "of those who see her, eve sees herself: {nodes}");
+    });
+}
+
+#[test]
+fn nobody_can_do_what_a_request_of_theirs_would_not_find() {
+    on_stage(async |stage| {
+        // Gil reads every membership, and no group but his own; hal, within sales, suspends whom he sees there.
+        stage.give("gil", &["membership.read"], None).await;
+        stage.give("ula", &["user.suspend"], None).await;
+        let query = "{ memberships(first: 100) { nodes { id user { userName } } } }";
+        let listed = stage.query("ada", query).await;
+        let edges = listed["memberships"]["nodes"].as_array().unwrap();
+        let edge = edges.iter().find(|edge| edge["user"]["userName"] == "eve").unwrap()["id"].as_str().unwrap().to_owned();
+        for (who, action, object, query) in [
+            ("gil", "membership.read", edge.clone(), format!("{{ node(id: \"{edge}\") {{ id }} }}")),
+            ("ula", "user.suspend", stage.user("eve"), format!("{{ node(id: \"{}\") {{ id }} }}", stage.user("eve"))),
+        ] {
+            assert_eq!(stage.query(who, &query).await["node"], Json::Null, "{who} does not see it");
+            let explained = explain(stage, "ada", who, action, Some(object.clone())).await;
+            assert_eq!(explained["allowed"], false, "{who} {action}: {explained}");
+            assert!(explained["reason"].as_str().unwrap().contains("hidden from them"), "{explained}");
+            let answer = stage.host.graphql(stage.token("ada"), WHO, json!({ "action": action, "object": object, "first": 100 })).await;
+            let named = answer["data"]["whoCan"]["nodes"].as_array().unwrap().iter().any(|node| node["user"]["userName"] == who);
+            assert!(!named, "{who} {action}: {answer}");
+        }
     });
 }
 
@@ -471,6 +521,19 @@ fn whoever_sees_little_sees_no_more_as_an_administrator() {
         assert_eq!(counted["errors"][0]["extensions"]["code"], "COUNT_UNAVAILABLE");
         let (_, named) = view_as(stage, "mia", "ned", "{ viewer { permissions } }", &[]).await;
         assert_eq!(named["data"]["viewer"]["permissions"], json!([]), "mia sees no grants of ned's");
+        // Who is looked at may look at others: mia still sees no more.
+        stage.give("ned", &["policy.explain"], None).await;
+        let nested = format!(
+            "{{ visibleTo(userId: \"{}\") {{ users(first: 100) {{ nodes {{ id email }} }} groups(first: 100) {{ nodes {{ id }} }} \
+             roles {{ nodes {{ id }} }} }} }}",
+            stage.user("ned")
+        );
+        let (status, seen) = view_as(stage, "mia", "ned", &nested, &[]).await;
+        assert_eq!(status, StatusCode::OK, "{seen}");
+        let seen = json!({ "data": seen["data"]["visibleTo"] });
+        for list in ["users", "groups", "roles"] {
+            assert_eq!(ids(&seen, list), ids(&own, list), "{list} of somebody whom somebody looks at who is looked at");
+        }
     });
 }
 
@@ -495,6 +558,10 @@ fn looking_as_somebody_else_is_for_reading_and_for_whoever_may() {
             let (status, refused) = view_as(stage, "ada", "ned", ALL, &[(name, value)]).await;
             assert!(status.is_client_error(), "{name}: {value}: {refused}");
         }
+        let misspelt = [("bailiwick-view-as-polcy", "standard")];
+        let (status, refused) = view_as(stage, "ada", "ned", ALL, &misspelt).await;
+        assert_eq!((status, &refused["errors"][0]["extensions"]["code"]), (StatusCode::BAD_REQUEST, &json!("BAD_REQUEST")), "{refused}");
+        assert!(refused["errors"][0]["message"].as_str().unwrap().contains("`bailiwick-view-as-polcy` is not expected"), "{refused}");
         let without = stage.host.request(stage.token("ada")).header("bailiwick-view-as-policy", "standard").json(&json!({ "query": ALL }));
         assert_eq!(without.send().await.unwrap().status(), StatusCode::BAD_REQUEST);
         let nobody = stage.host.request("x").header("bailiwick-view-as", stage.user("ned")).json(&json!({ "query": ALL }));
@@ -511,6 +578,8 @@ fn a_candidate_is_tried_through_the_eyes_of_somebody() {
         let open = [("bailiwick-view-as-standard-settings", "{\"members_see\":\"workspace\"}")];
         let (status, seen) = view_as(stage, "ada", "ned", users, &open).await;
         assert_eq!((status, &seen["data"]["users"]["totalCount"]), (StatusCode::OK, &json!(9)), "{seen}");
+        let told = json!({ "userId": stage.user("ned"), "standardSettings": "{\"members_see\":\"workspace\"}" });
+        assert_eq!(seen["extensions"]["viewAs"], told);
         let bytes = wiring::need_to_know().bytes;
         let upload = stage.host.page(reqwest::Method::PUT, "/v1/policies", stage.token("ada"));
         let upload = upload.header("content-type", "application/wasm").body(bytes.to_vec()).send().await.unwrap();

@@ -35,8 +35,8 @@ impl Engine for Counting {
         self.engine.validate(bytes, settings).await
     }
 
-    async fn validate_settings(&self, digest: Digest, settings: &str) -> Result<Vec<String>, Failure> {
-        self.engine.validate_settings(digest, settings).await
+    async fn validate_settings(&self, workspace: Option<WorkspaceId>, digest: Digest, settings: &str) -> Result<Vec<String>, Failure> {
+        self.engine.validate_settings(workspace, digest, settings).await
     }
 
     fn session(&self, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {

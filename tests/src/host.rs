@@ -162,7 +162,8 @@ impl TestHost {
         let trials = Arc::new(Runner::new(engine.clone()));
         let gate = Gate::new(database.store(), engine, wiring::standard())
             .with_log(wiring::log_settings(&config))
-            .with_gate_views(wiring::gate_views(&config));
+            .with_gate_views(wiring::gate_views(&config))
+            .with_long_views(wiring::long_views(&config));
         let gate = Arc::new(wiring::with_shadows(gate, &config).with_trials(trials));
         let secret = Secret::load(Some(&"5e".repeat(32)), folder.path()).unwrap();
         let app = Arc::new(wiring::app(config, gate, &secret, Clock::fixed(NOW)));

@@ -196,9 +196,9 @@ async fn create(gate: &Gate, create: Create) -> anyhow::Result<()> {
 pub(super) async fn check_settings(gate: &Gate, settings: &str) -> anyhow::Result<()> {
     let standard = gate.standard();
     gate.engine().load(standard).await?;
-    let errors = gate.engine().validate_settings(standard.digest, settings).await?;
+    let errors = gate.engine().validate_settings(None, standard.digest, settings).await?;
     if !errors.is_empty() {
-        bail!("the policy `standard` refuses the value of --settings: {}", errors.join("; "));
+        bail!("the policy `standard` refuses its settings: {}", errors.join("; "));
     }
     Ok(())
 }

@@ -90,6 +90,14 @@ pub(super) struct ComparePoliciesInput {
 impl ComparePoliciesInput {
     /// As the gate takes it.
     fn ask(&self) -> Result<Compare, Error> {
+        let lengths = [self.actions.as_ref().map(Vec::len), self.user_ids.as_ref().map(Vec::len), self.object_ids.as_ref().map(Vec::len)];
+        for (name, length) in ["actions", "userIds", "objectIds"].into_iter().zip(lengths) {
+            if length == Some(0) {
+                return Err(Error::Invalid(format!(
+                    "`{name}` is an empty list, of which nothing is compared; name something, or leave it out"
+                )));
+            }
+        }
         Ok(Compare {
             candidate: self.candidate.candidate()?,
             pairs: self.choice(number("sample", self.sample.unwrap_or(SAMPLE))?)?,
@@ -360,9 +368,9 @@ pub(super) fn long(count: u64) -> i64 {
 
 /// A position as cursors carry it: the version as the id, and everything else as the key.
 fn keyset(position: &ComparePosition) -> Keyset {
-    let ComparePosition { active, kind, row, subject, done, total, newest } = position;
-    let (row, subject) = (row.unwrap_or_default().simple(), subject.unwrap_or_default().simple());
-    Keyset { key: format!("{} {row} {subject} {done} {total} {newest}", kind.name()), id: active.0 }
+    let ComparePosition { active, kind, row, last, subject, done, total, newest } = position;
+    let [row, last, subject] = [row, last, subject].map(|id| id.unwrap_or_default().simple());
+    Keyset { key: format!("{} {row} {last} {subject} {done} {total} {newest}", kind.name()), id: active.0 }
 }
 
 /// The position of [`keyset`].
@@ -370,11 +378,12 @@ fn position(cursor: &str, keyset: &Keyset) -> Result<ComparePosition, Error> {
     let parts: Vec<&str> = keyset.key.split(' ').collect();
     let id = |text: &str| Uuid::try_parse(text).ok().map(|id| Some(id).filter(|id| !id.is_nil()));
     let read = || {
-        let [kind, row, subject, done, total, newest] = parts.as_slice() else { return None };
+        let [kind, row, last, subject, done, total, newest] = parts.as_slice() else { return None };
         Some(ComparePosition {
             active: PolicyVersionId(keyset.id),
             kind: Kind::named(kind)?,
             row: id(row)?,
+            last: id(last)?,
             subject: id(subject)?,
             done: done.parse().ok()?,
             total: total.parse().ok()?,
@@ -392,12 +401,13 @@ mod tests {
 
     #[test]
     fn a_position_comes_back_from_its_cursor() {
-        for (row, subject) in [(None, None), (Some(Uuid::from_u128(7)), None), (Some(Uuid::from_u128(7)), Some(Uuid::from_u128(9)))] {
+        let [seven, eight, nine] = [7, 8, 9].map(|id| Some(Uuid::from_u128(id)));
+        for (row, last, subject) in [(None, None, None), (seven, None, None), (seven, eight, None), (seven, eight, nine)] {
             let active = PolicyVersionId(Uuid::from_u128(1));
-            let at = ComparePosition { active, kind: Kind::Membership, row, subject, done: 3, total: u64::MAX, newest: 7 };
+            let at = ComparePosition { active, kind: Kind::Membership, row, last, subject, done: 3, total: u64::MAX, newest: 7 };
             assert_eq!(position("", &keyset(&at)).unwrap(), at);
         }
-        for broken in ["", "user", "user - - 0 0 0", "nothing 0 0 0 0 0"] {
+        for broken in ["", "user", "user - - - 0 0 0", "nothing 0 0 0 0 0 0"] {
             assert!(position("", &Keyset { key: broken.to_owned(), id: Uuid::nil() }).is_err(), "{broken}");
         }
     }

@@ -147,11 +147,7 @@ impl Paging {
 fn rows(name: &str, asked: Option<i32>) -> Result<usize, Error> {
     let rows = asked.map_or(Some(limits::PAGE_ROWS_DEFAULT), |rows| usize::try_from(rows).ok());
     rows.filter(|rows| (1..=limits::PAGE_ROWS).contains(rows)).ok_or_else(|| {
-        Error::Invalid(format!(
-            "`{name}: {}` is not between 1 and {}; ask for a smaller page",
-            asked.unwrap_or_default(),
-            limits::PAGE_ROWS
-        ))
+        Error::Invalid(format!("`{name}: {}` is no number of rows; give one from 1 to {}", asked.unwrap_or_default(), limits::PAGE_ROWS))
     })
 }
 

@@ -52,7 +52,7 @@ struct ExplainedCallNode {
     /// SHA-256 of what it was shown, the clock excepted, as in the decision log; null where the viewer may not see all of that.
     facts_digest: Option<String>,
     /// Units of work that the call used.
-    fuel: i64,
+    fuel: Option<i64>,
     /// What it was shown about the subject and the object.
     facts: Vec<PolicyFact>,
 }
@@ -93,7 +93,7 @@ impl From<&ExplainedCall> for ExplainedCallNode {
             module: call.module.clone(),
             digest: call.digest.to_string(),
             facts_digest: call.facts_digest.map(|digest| digest.to_string()),
-            fuel: i64::try_from(call.fuel).unwrap_or(i64::MAX),
+            fuel: call.fuel.map(|fuel| i64::try_from(fuel).unwrap_or(i64::MAX)),
             facts: call.facts.iter().map(fact).collect(),
         }
     }

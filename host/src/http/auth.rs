@@ -15,7 +15,7 @@ use crate::tokens;
 pub(super) async fn caller(edge: &Edge, request: &Request, via: &'static str) -> Result<Option<Caller>, Failure> {
     let Some(token) = bearer(request.headers())? else { return Ok(None) };
     let app = &edge.app;
-    let origin = Origin { via, peer: request.remote_addr().as_socket_addr().map(SocketAddr::ip) };
+    let origin = Origin { peer: request.remote_addr().as_socket_addr().map(SocketAddr::ip), ..Origin::within(via) };
     let caller = authenticate(app.gate.store().as_ref(), tokens::hash(token), app.clock.now(), origin).await?;
     caller.map(Some).map_err(|rejection| rejected(rejection.to_string()))
 }

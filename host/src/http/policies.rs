@@ -6,7 +6,7 @@ mod view;
 use std::{sync::Arc, time::Duration};
 
 use directory::{
-    access::{Caller, Subject},
+    access::{Caller, Subject, UploadLeave},
     ids::PolicyId,
     limits::{HISTORY_PAGE, MODULE_BYTES, PAGE_ROWS_DEFAULT, TESTS_BYTES},
     model::{PolicyStatus, StepNumber, Version},
@@ -107,14 +107,13 @@ fn shown(text: &str) -> String {
 /// `PUT /v1/policies`: a module as WebAssembly, optionally `?note=`.
 pub(super) async fn upload(edge: Arc<Edge>, mut request: Request) -> Result<Response, Failure> {
     check_content(request.headers(), "application/wasm")?;
-    let subject = subject(&edge, &request).await?;
     let note = parameter(&request, "note")?;
+    let leave = leave_to_upload(&edge, &request).await?;
     let bytes = super::body::read(request.take_body(), MODULE_BYTES, edge.app.config.limits.read_ms).await.map_err(too_large)?;
     let is_core_module = wiring::is_core_module(&bytes);
     let work = async {
-        let directory = edge.app.gate.open(subject, edge.app.clock.now()).await?;
         let mut ids = Noted { ids: Ids::random(edge.app.clock.clone()), made: Vec::new() };
-        let upload = directory.upload_policy(bytes.into(), note, &mut ids).await?;
+        let upload = leave.upload(bytes.into(), note, &mut ids).await?;
         let status = match upload.status {
             PolicyStatus::Rejected => StatusCode::UNPROCESSABLE_ENTITY,
             PolicyStatus::Validated if ids.made.contains(&upload.id.0) => StatusCode::CREATED,
@@ -123,6 +122,12 @@ pub(super) async fn upload(edge: Arc<Edge>, mut request: Request) -> Result<Resp
         Ok(json_response(status, &view::upload(&upload, is_core_module)))
     };
     within(POLICY_MS, work).await
+}
+
+/// Nobody's large body is read before this.
+async fn leave_to_upload(edge: &Edge, request: &Request) -> Result<UploadLeave, Failure> {
+    let subject = subject(edge, request).await?;
+    within(edge.app.config.limits.request_ms, async { Ok(edge.app.gate.leave_to_upload(subject, edge.app.clock.now()).await?) }).await
 }
 
 /// A module is not sent in smaller pieces.

@@ -423,8 +423,14 @@ fn once<T: Copy + Eq + Hash>(mut all: Vec<T>) -> Vec<T> {
 fn lists(world: &World, reader: &mut Reader, at: usize, value: Value, expectations: &mut Expectations) {
     let Some(table) = reader.table(at, "`lists`", value) else { return };
     for Entry { key: subject, at, value } in table.rest() {
-        let found = subjects(world, reader, vec![(at, subject)]);
-        let [subject] = *found.as_slice() else { continue };
+        let found = subjects(world, reader, vec![(at, subject.clone())]);
+        if found.is_empty() {
+            // Said already, but where it is everybody.
+            if subject == ALL {
+                reader.wrong(at, "nobody in the file is active; add somebody, or leave this list out");
+            }
+            continue;
+        }
         let Some(kinds) = reader.table(at, "what lists show", value) else { continue };
         for Entry { key, at, value } in kinds.rest() {
             if reader.is_full() || expectations.len() > EXPECTATIONS {
@@ -440,8 +446,9 @@ fn lists(world: &World, reader: &mut Reader, at: usize, value: Value, expectatio
             for (at, name) in reader.texts(at, &format!("the list of each {key}"), value) {
                 named(world, reader, at, kind, &name, &mut shows);
             }
-            let shows = shows.into_iter().collect();
-            expectations.lists.push(Listing { line: reader.line(at), subject, kind, shows });
+            let shows: BTreeSet<Resource> = shows.into_iter().collect();
+            let line = reader.line(at);
+            expectations.lists.extend(found.iter().map(|subject| Listing { line, subject: *subject, kind, shows: shows.clone() }));
         }
     }
 }

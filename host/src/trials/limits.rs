@@ -16,5 +16,7 @@ pub(super) const EXPECTATIONS: usize = 10_000;
 pub(super) const QUOTED_CHARS: usize = 64;
 /// Trials at once: each holds sandboxes that requests want, too.
 pub(super) const AT_ONCE: usize = 2;
-/// Time that a trial may take, waiting for its turn included: less than a gate of activations has, so that the trial says it.
-pub(super) const TIME: Duration = Duration::from_secs(25);
+/// Time that a trial waits for its turn: with [`TIME`], less than a gate of activations has, so that it says itself what keeps it.
+pub(super) const TURN_TIME: Duration = Duration::from_secs(4);
+/// Time that a trial may take.
+pub(super) const TIME: Duration = Duration::from_secs(20);

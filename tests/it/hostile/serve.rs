@@ -166,8 +166,8 @@ async fn settings_are_put_to_the_module_that_is_loaded() {
     guest.validate_settings = format!("(select (i32.const {refuse}) {} (local.get $len))", guest.validate_settings);
     let sandbox = sandbox();
     let digest = load(&sandbox, guest.component()).await.unwrap();
-    assert_eq!(sandbox.validate_settings(digest, "").await, Ok(Vec::new()));
-    let errors = sandbox.validate_settings(digest, "{}").await.unwrap();
+    assert_eq!(sandbox.validate_settings(None, digest, "").await, Ok(Vec::new()));
+    let errors = sandbox.validate_settings(None, digest, "{}").await.unwrap();
     assert_eq!(errors, ["`members_see` is unknown", "too long"]);
     let reasons = sandbox.validate(&guest.component(), "{}").await.reasons;
     assert_eq!(reasons, ["the policy refuses its settings: `members_see` is unknown", "the policy refuses its settings: too long"]);

@@ -199,12 +199,32 @@ fn whoever_activates_is_not_locked_out() {
             &guest.describing(|manifest| manifest.decides = vec!["*".to_owned()]).armed(Part::Check, &only_policies(&deny)),
         )
         .await;
-        assert_eq!(reasons.len(), 3, "{reasons:?}");
-        for ((gate, text), action) in reasons.iter().zip(["policy.read", "policy.activate", "policy.rollback"]) {
+        assert_eq!(reasons.len(), 4, "{reasons:?}");
+        for ((gate, text), action) in reasons.iter().zip(["policy.read", "policy.upload", "policy.activate", "policy.rollback"]) {
             assert_eq!(gate, "lock-out");
             assert!(text.contains(&format!("could no longer `{action}`")), "{text}");
         }
         assert_eq!(last_step(site, site.admin()).await["step"], "activated");
+    });
+}
+
+#[test]
+fn whoever_could_no_longer_remove_the_tests_is_locked_out() {
+    on_sites(async |site| {
+        // Denies `policy.upload`, the only action of policies that has a `u` there, and by that the removal of tests.
+        let mut guest = Guest::new();
+        let deny = guest.table(&[verdict(false, &[])]);
+        let uploads = "(i32.eq (i32.load8_u offset=7 (i32.load (local.get $arguments))) (i32.const 117))";
+        let allow = guest.check.clone();
+        let guest = guest.describing(|manifest| {
+            manifest.decides = vec!["policy.*".to_owned()];
+            manifest.otherwise = "standard".to_owned();
+        });
+        let guest = guest.armed(Part::Check, &format!("(if (result i32) {uploads} (then {deny}) (else {allow}))"));
+        let reasons = refusals(site, ADMINISTRATOR, &guest).await;
+        let [(gate, text)] = reasons.as_slice() else { panic!("{reasons:?}") };
+        assert_eq!(gate, "lock-out");
+        assert!(text.contains("could no longer `policy.upload`"), "{text}");
     });
 }
 

@@ -3,6 +3,10 @@
 use bailiwick::wiring;
 use reqwest::{Method, RequestBuilder, StatusCode, header};
 use serde_json::{Value as Json, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use super::site::{Site, answer, code, on_site, on_sites, production};
 
@@ -224,6 +228,22 @@ fn what_was_rolled_back_is_not_what_comes_before() {
         // From there, back to what the first stood for.
         changed(send(site, Method::POST, "/rollback", &roll_back)).await;
         assert_eq!(active(site).await["repeats"], first["id"]);
+    });
+}
+
+#[test]
+fn nobody_sends_a_large_body_for_nothing() {
+    on_site(production, async |site| {
+        let mut stream = TcpStream::connect(site.address()).await.unwrap();
+        let head = format!(
+            "PUT /v1/policies HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/wasm\r\ncontent-length: 33554432\r\n\r\n",
+            site.member()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 12];
+        let read = tokio::time::timeout(std::time::Duration::from_secs(5), stream.read_exact(&mut answer)).await;
+        assert!(read.is_ok(), "the answer waits for nothing");
+        assert_eq!(String::from_utf8(answer).unwrap(), "HTTP/1.1 403");
     });
 }
 

@@ -75,7 +75,8 @@ impl Site {
         let trials = Arc::new(Runner::new(engine.clone()));
         let gate = Gate::new(host.gate().store().clone(), engine, wiring::standard())
             .with_log(wiring::log_settings(&config))
-            .with_gate_views(wiring::gate_views(&config));
+            .with_gate_views(wiring::gate_views(&config))
+            .with_long_views(wiring::long_views(&config));
         let gate = Arc::new(gate.with_watch(wiring::watch(&config), Box::new(Ids::seeded("watch", NOW))).with_trials(trials));
         let demo = demo::prepare(&Place { gate: gate.clone(), secret: secret() }, None, &|_, _| {}).await.unwrap();
         let mut app = wiring::app(config, gate.clone(), &secret(), Clock::fixed(NOW));

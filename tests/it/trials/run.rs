@@ -10,7 +10,7 @@ use std::{
 use bailiwick::{trials::Runner, wiring};
 use directory::{
     access::Object,
-    contract::{Digest, Module},
+    contract::{Digest, Engine, Module},
     register::Kind,
     trials::{Candidate, Difference, Outcome, Report, Trials as _},
 };
@@ -38,8 +38,9 @@ fn of_module(bytes: impl Into<Arc<[u8]>>) -> Candidate {
 
 /// One sandbox for all of these tests.
 async fn run(text: &str, candidate: &Candidate) -> Report {
-    static RUNNER: LazyLock<Runner> = LazyLock::new(|| Runner::new(Arc::new(sandbox())));
-    RUNNER.run(text, candidate).await
+    static SANDBOX: LazyLock<Arc<dyn Engine>> = LazyLock::new(|| Arc::new(sandbox()));
+    // With turns of its own, so that none of them waits for another.
+    Runner::new(SANDBOX.clone()).run(text, candidate).await.unwrap()
 }
 
 /// Everything is met.
@@ -216,6 +217,12 @@ async fn a_policy_that_fails_meets_no_expectation() {
     let report = run(text, &armed).await;
     assert!(report.differences.iter().all(|difference| matches!(difference.found, Outcome::Allowed { .. })), "{report:#?}");
     let scope = of_module(Guest::new().armed(Part::Scope, "unreachable").component());
+    // What everybody's list shows is expected of everybody's.
+    let everybody = "people = { ada = {}, bob = {} }\n[lists]\n'*' = { user = 'ada' }\n";
+    let report = run(everybody, &standard()).await;
+    assert_eq!((report.passed, report.failed, &report.unfinished), (1, 1, &None), "{report:#?}");
+    let report = run("people.ada = { status = 'suspended' }\nlists.'*'.user = 'ada'\n", &standard()).await;
+    assert!(report.unfinished.as_deref().is_some_and(|why| why.contains("nobody in the file is active")), "{report:#?}");
     let listed = "people.ada = {}\nlists.ada.user = []\n";
     let report = run(listed, &Candidate { settings: "armed".to_owned(), ..scope }).await;
     assert!(report.failed == 1 && no_answer(&report.differences[0].found), "{report:#?}");
@@ -235,7 +242,7 @@ async fn what_can_not_be_tried_is_not_passed() {
 #[tokio::test]
 async fn a_trial_has_its_time() {
     let text = "people.ada = {}\nlists.ada.user = 'ada'\n";
-    let report = Runner::new(Arc::new(sandbox())).with_time(Duration::ZERO).run(text, &standard()).await;
+    let report = Runner::new(Arc::new(sandbox())).with_time(Duration::ZERO).run(text, &standard()).await.unwrap();
     assert!(report.unfinished.as_ref().is_some_and(|why| why.contains("took longer than 0 s")) && !report.is_passed(), "{report:#?}");
 }
 

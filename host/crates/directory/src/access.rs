@@ -48,7 +48,7 @@ pub use loading::Closed;
 pub use log::LogSettings;
 pub use operator::{Operator, OperatorAction, OperatorVia};
 pub use permissions::{ActionDecision, EffectivePermission, Object, PermissionSource};
-pub use policies::{Activation, ActivePolicy, Forced, HistoryPage, RollBack, Upload};
+pub use policies::{Activation, ActivePolicy, Forced, HistoryPage, RollBack, Upload, UploadLeave};
 pub use policy_tests::{CheckedTests, TestRun};
 pub use sealed::{Sealed, Visible, Warrant};
 pub use shadow::{ShadowReport, ShadowRules};
@@ -153,6 +153,12 @@ impl Gate {
     #[must_use]
     pub fn with_gate_views(self, views: usize) -> Self {
         Self { gate_views: Arc::new(Semaphore::new(views)), ..self }
+    }
+
+    /// The same, in which so many requests at once may hold a view of the database while they work long; by default any number.
+    #[must_use]
+    pub fn with_long_views(self, views: usize) -> Self {
+        Self { long_work: LongWork::with_views(views), ..self }
     }
 
     /// The same, with policy tests that are run by `trials`. Without, a workspace that has tests activates nothing.
@@ -341,7 +347,7 @@ pub struct Directory {
     /// What policies are asked for.
     errand: Errand,
     /// Leave for work that takes long, once it is begun.
-    turn: OnceLock<long_work::Turn>,
+    turn: OnceLock<long_work::ViewTurn>,
     /// Who looks over the subject's shoulder, if somebody does.
     watcher: Option<view_as::Watcher>,
     /// What the policy was shown, where somebody wants to know.

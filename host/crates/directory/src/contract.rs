@@ -313,8 +313,9 @@ pub trait Engine: Send + Sync {
     /// Checks size, type, imports, `describe`, `validate-settings` of `settings`, and probes each export on generated facts.
     async fn validate(&self, bytes: &[u8], settings: &str) -> Validation;
 
-    /// Asks a loaded module whether it accepts `settings`; the inner list is every error at once.
-    async fn validate_settings(&self, digest: Digest, settings: &str) -> Result<Vec<String>, Failure>;
+    /// Asks a loaded module whether it accepts `settings`, on the account of a workspace's gates if it is asked for one; the inner list is
+    /// every error at once.
+    async fn validate_settings(&self, workspace: Option<WorkspaceId>, digest: Digest, settings: &str) -> Result<Vec<String>, Failure>;
 
     /// A fresh sandbox for one request and one module, within the share of the workspace that asks. Nothing is instantiated before the
     /// first call.

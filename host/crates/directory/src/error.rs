@@ -63,7 +63,7 @@ pub enum Error {
     #[error("the activation is refused: {}", told(.0))]
     Gates(Vec<ToldReason>),
     /// The policy gave no answer that counts; everything is denied.
-    #[error("the workspace's policy gave no usable answer")]
+    #[error("{}", of_policy(.0))]
     Policy(#[source] Failure),
     /// The database failed.
     #[error("the store failed: {0}")]
@@ -71,6 +71,14 @@ pub enum Error {
     /// The request took too long.
     #[error("the request took longer than the server allows; ask for less at once")]
     Deadline,
+}
+
+/// What went wrong within a policy is for administrators, in the log and in explanations; that a share is used up, whoever asks must know.
+fn of_policy(failure: &Failure) -> String {
+    match failure {
+        Failure::Share(_) | Failure::Busy(_) => failure.to_string(),
+        _ => "the workspace's policy gave no usable answer".to_owned(),
+    }
 }
 
 fn told(reasons: &[ToldReason]) -> String {

@@ -6,7 +6,7 @@
 
 use async_trait::async_trait;
 
-use crate::contract::Module;
+use crate::contract::{Failure, Module};
 
 /// What is tried: a policy version as it would stand.
 #[derive(Clone, Debug)]
@@ -133,5 +133,8 @@ pub trait Trials: Send + Sync {
     /// Tries a text on a candidate, within a time of its own.
     ///
     /// Whatever keeps it from coming to an end, mistakes in the text and failures of the policy included, is in the report.
-    async fn run(&self, text: &str, candidate: &Candidate) -> Report;
+    ///
+    /// # Errors
+    /// A failure of the server's own, such as [`Failure::Unready`] where others are tried at the moment: that says nothing of the candidate.
+    async fn run(&self, text: &str, candidate: &Candidate) -> Result<Report, Failure>;
 }

@@ -9,7 +9,7 @@ use std::{
 
 use directory::contract::Digest;
 use tokio::{
-    sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit},
+    sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 use wasmtime::{Engine, component::Component};
@@ -33,8 +33,8 @@ pub(crate) struct Compiler {
     worker: Workers,
     /// What was compiled lately, for whoever asks again after having waited in vain.
     compiled: Arc<std::sync::Mutex<Cache<PolicyPre<Limiter>>>>,
-    turn: Mutex<()>,
-    queue: Semaphore,
+    turn: Arc<Mutex<()>>,
+    queue: Arc<Semaphore>,
     compile_ms: u64,
 }
 
@@ -70,15 +70,17 @@ impl Works {
 enum Code<'a> {
     /// Read from its process.
     Bytes(&'a [u8]),
-    /// Written by this server, which its MAC has just shown.
+    /// Written by this call, or by this server earlier, which its MAC has just shown.
     File(&'a Path),
 }
 
 /// Makes code runnable. A file is mapped, not read.
 #[expect(unsafe_code, reason = "machine code is what it is; that it is the server's own is shown before it comes here")]
 fn loaded(engine: &Engine, code: Code<'_>) -> Option<Component> {
-    // SAFETY: the bytes come from the process that this server started to compile them, or from a file whose MAC, under a key that
-    // nobody else has, says that this server wrote it. Uploads never come here.
+    // SAFETY: the bytes come from the process that this server started to compile them, or from a file that holds just these: written by
+    // this call, or shown by its MAC, under a key that nobody else has, to be what a server of ours wrote. While it is mapped nobody changes
+    // it: a file gets its name when it is whole, is never written again (`Disk::write` makes each a new one), and lies in a folder in which
+    // only the server's own user may write. Uploads never come here.
     let component = unsafe {
         match code {
             Code::Bytes(bytes) => Component::deserialize(engine, bytes),
@@ -88,10 +90,12 @@ fn loaded(engine: &Engine, code: Code<'_>) -> Option<Component> {
     component.inspect_err(|error| tracing::warn!(%error, "compiled code can not be loaded")).ok()
 }
 
-/// Leave to compile, until it is dropped.
-pub(crate) struct Turn<'a> {
-    _turn: MutexGuard<'a, ()>,
-    _waiting: SemaphorePermit<'a>,
+/// Leave to compile, until it is dropped. INVARIANT: a compilation that has been sent for has a share of it, so that whoever goes away leaves
+/// no line behind in which nobody counts.
+#[derive(Clone)]
+pub(crate) struct Turn {
+    _turn: Arc<OwnedMutexGuard<()>>,
+    _waiting: Arc<OwnedSemaphorePermit>,
 }
 
 impl Compiler {
@@ -108,25 +112,26 @@ impl Compiler {
             works: Arc::new(works),
             worker: Workers::start(name, 1, limits::COMPILER_THREAD_STACK_BYTES)?.detached(),
             compiled: Arc::new(std::sync::Mutex::new(Cache::new(limits::COMPILED))),
-            turn: Mutex::new(()),
-            queue: Semaphore::new(queue),
+            turn: Arc::default(),
+            queue: Arc::new(Semaphore::new(queue)),
             compile_ms: config.compile_ms,
         })
     }
 
     /// Waits in the lane, or says that it is too long.
-    pub(crate) async fn turn(&self) -> Result<Turn<'_>, String> {
+    pub(crate) async fn turn(&self) -> Result<Turn, String> {
         let crowded = || "too many modules wait for the compiler; try again in a minute".to_owned();
-        let waiting = self.queue.try_acquire().map_err(|_| crowded())?;
-        let turn = timeout(self.patience(), self.turn.lock()).await.map_err(|_| crowded())?;
-        Ok(Turn { _turn: turn, _waiting: waiting })
+        let waiting = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| crowded())?;
+        let turn = timeout(self.patience(), Arc::clone(&self.turn).lock_owned()).await.map_err(|_| crowded())?;
+        Ok(Turn { _turn: Arc::new(turn), _waiting: Arc::new(waiting) })
     }
 
     /// Compiles the bytes of that digest. What has begun runs to its end even when nobody waits any longer: then the next turn begins
     /// after it, and one for the same bytes ends with it.
-    pub(crate) async fn compile(&self, _turn: &Turn<'_>, digest: Digest, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Uncompiled> {
-        let (works, cache) = (Arc::clone(&self.works), Arc::clone(&self.compiled));
+    pub(crate) async fn compile(&self, turn: &Turn, digest: Digest, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Uncompiled> {
+        let (works, cache, turn) = (Arc::clone(&self.works), Arc::clone(&self.compiled), turn.clone());
         let compiled = self.worker.run(move || {
+            let _turn = turn;
             let known = cache.lock().unwrap_or_else(PoisonError::into_inner).get(digest);
             if let Some(compiled) = known {
                 return Ok(compiled);
@@ -170,8 +175,12 @@ mod tests {
         let (release, held) = std::sync::mpsc::channel::<()>();
         compiler.worker.send(move || held.recv().unwrap_or_default());
         let turn = compiler.turn().await.unwrap();
-        let reasons = compiler.compile(&turn, Digest([0; 32]), Arc::from([])).await.err().unwrap();
-        assert_eq!(reasons.reasons(), ["compiling takes longer than 20 ms; make the module smaller"]);
+        let late = compiler.compile(&turn, Digest([0; 32]), Arc::from([])).await.err().unwrap();
+        assert_eq!(late.reasons(), ["compiling takes longer than 20 ms; make the module smaller"]);
+        drop(turn);
+        assert!(compiler.turn().await.is_err(), "what was sent for has its turn, although nobody waits for it");
         drop(release);
+        compiler.worker.run(|| ()).await.unwrap();
+        assert!(compiler.turn().await.is_ok());
     }
 }

@@ -9,7 +9,10 @@ use std::{
     hash::{Hash as _, Hasher},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use directory::contract::Digest;
@@ -42,6 +45,8 @@ pub(crate) struct Disk {
     /// How the names of this engine's files begin.
     prefix: String,
     files: Mutex<Files>,
+    /// Counts the files that were begun.
+    begun: AtomicU64,
 }
 
 /// The files by name.
@@ -86,7 +91,7 @@ impl Disk {
         make(&config.folder)?;
         let engine = fingerprint(engine);
         let prefix = engine.to_hex().chars().take(ENGINE_DIGITS).collect();
-        let disk = Self { engine, prefix, files: Mutex::default(), config };
+        let disk = Self { engine, prefix, files: Mutex::default(), begun: AtomicU64::new(0), config };
         let mut found = Vec::new();
         for entry in fs::read_dir(&disk.config.folder)? {
             let entry = entry?;
@@ -146,14 +151,16 @@ impl Disk {
         }
     }
 
-    /// Under another name first, so that no other server finds half a file.
+    /// Under another name first, so that nobody finds half a file; one that nothing else has, so that nobody writes to what is mapped.
     fn write(&self, digest: Digest, code: &[u8]) -> io::Result<(PathBuf, blake3::Hash)> {
         let mut hasher = self.hasher(digest, code.len() as u64);
         hasher.update(code);
         let mac = hasher.finalize();
         let path = self.config.folder.join(format!("{}-{}.{EXTENSION}", self.name(digest), mac.to_hex()));
-        let unfinished = path.with_extension(format!("{}.part", std::process::id()));
-        let written = fs::File::create(&unfinished).and_then(|mut file| file.write_all(code)).and_then(|()| fs::rename(&unfinished, &path));
+        let begun = self.begun.fetch_add(1, Ordering::Relaxed);
+        let unfinished = path.with_extension(format!("{}-{begun}.part", std::process::id()));
+        let mut file = fs::File::create_new(&unfinished)?;
+        let written = file.write_all(code).and_then(|()| fs::rename(&unfinished, &path));
         written.inspect_err(|_| forget(&unfinished))?;
         Ok((path, mac))
     }
@@ -221,11 +228,45 @@ fn make(folder: &Path) -> io::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    builder.create(folder)?;
+    // One that was there before, too: what is in it is run.
+    #[cfg(unix)]
+    fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    Ok(())
 }
 
 fn forget(path: &Path) {
     if let Err(error) = fs::remove_file(path) {
         tracing::warn!(%error, file = %path.display(), "a file of compiled code can not be removed");
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+    use super::*;
+
+    #[test]
+    fn what_may_be_mapped_is_never_written_again_and_nobody_else_may_write_it() {
+        let folder = std::env::temp_dir().join(format!("bailiwick-code-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+        let config = CodeFolder { folder: folder.clone(), key: [7; 32], bytes: 1 << 20 };
+        let disk = Disk::open(config, &Engine::default()).unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        let (digest, code) = (Digest([1; 32]), [9; 100]);
+        let first = fs::File::open(disk.put(digest, &code).unwrap()).unwrap();
+        // The other lane compiles the same, at the same time.
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..50).for_each(|_| drop(disk.put(digest, &code).unwrap())));
+            }
+        });
+        let path = disk.get(digest).unwrap();
+        assert_ne!(first.metadata().unwrap().ino(), fs::metadata(&path).unwrap().ino(), "each time it is another file");
+        assert_eq!(first.metadata().unwrap().len(), 100);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing unfinished is left");
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -65,6 +65,8 @@ pub const COMPILE_CPU_SECONDS: u64 = 90;
 pub const COMPILE_ADDRESS_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// Bytes of machine code of one module; those of a Python guest are about 60 MiB.
 pub const CODE_BYTES: usize = 512 * 1024 * 1024;
+/// Times that an upload waits longer for a place in the pool than a request does.
+pub const UPLOAD_PATIENCE: u64 = 15;
 /// Uploads that stand in the compiler's lane; more are turned away.
 pub const UPLOAD_QUEUE: usize = 16;
 /// Loads that stand in theirs: requests of a server that has just started.

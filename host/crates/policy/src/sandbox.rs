@@ -105,7 +105,7 @@ impl Sandbox {
     }
 
     /// Waits until an upload's turn has come: one after the other is compiled and tried.
-    pub(crate) async fn upload(&self) -> Result<Turn<'_>, Uncompiled> {
+    pub(crate) async fn upload(&self) -> Result<Turn, Uncompiled> {
         self.uploads.turn().await.map_err(Uncompiled::Unable)
     }
 
@@ -115,7 +115,7 @@ impl Sandbox {
     }
 
     /// Compiles an upload whose turn it is, unless it is loaded.
-    pub(crate) async fn compile(&self, turn: &Turn<'_>, digest: Digest, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Uncompiled> {
+    pub(crate) async fn compile(&self, turn: &Turn, digest: Digest, bytes: Arc<[u8]>) -> Result<PolicyPre<Limiter>, Uncompiled> {
         if let Ok(known) = self.cached(digest) {
             return Ok(known.module);
         }
@@ -147,6 +147,16 @@ impl Sandbox {
         Ok(manifest)
     }
 
+    /// On whose account a workspace's module runs.
+    fn account(&self, errand: Errand, workspace: WorkspaceId, digest: Digest) -> Account {
+        match errand {
+            Errand::Aside => Account::Aside,
+            Errand::Request | Errand::Gates if self.own.contains(&digest) => Account::Server,
+            Errand::Request => Account::Workspace(self.shares.of(workspace)),
+            Errand::Gates => Account::Workspace(self.gates.of(workspace)),
+        }
+    }
+
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -174,9 +184,9 @@ impl directory::contract::Engine for Sandbox {
         validate::validate(self, bytes, settings).await
     }
 
-    async fn validate_settings(&self, digest: Digest, settings: &str) -> Result<Vec<String>, Failure> {
-        let loaded = self.cached(digest)?;
-        GuestSession::new(self.runtime(), Account::Aside, loaded.module).validate_settings(settings).await
+    async fn validate_settings(&self, workspace: Option<WorkspaceId>, digest: Digest, settings: &str) -> Result<Vec<String>, Failure> {
+        let account = workspace.map_or(Account::Aside, |workspace| self.account(Errand::Gates, workspace, digest));
+        GuestSession::new(self.runtime(), account, self.cached(digest)?.module).validate_settings(settings).await
     }
 
     fn session(&self, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
@@ -184,12 +194,7 @@ impl directory::contract::Engine for Sandbox {
     }
 
     fn session_on(&self, errand: Errand, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
-        let account = match errand {
-            Errand::Aside => Account::Aside,
-            Errand::Request | Errand::Gates if self.own.contains(&digest) => Account::Server,
-            Errand::Request => Account::Workspace(self.shares.of(workspace)),
-            Errand::Gates => Account::Workspace(self.gates.of(workspace)),
-        };
+        let account = self.account(errand, workspace, digest);
         Ok(Box::new(GuestSession::new(self.runtime(), account, self.cached(digest)?.module)))
     }
 }

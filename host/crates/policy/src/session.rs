@@ -51,8 +51,8 @@ pub(crate) enum Account {
     Workspace(Arc<Share>),
     /// An upload's, which has so much fuel left for all its sessions; nobody waits for it as part of a request.
     Upload(Arc<AtomicU64>),
-    /// Nobody's, for what is no part of a request: to describe a module, to look at settings, to answer beside the active policy. Whoever
-    /// asks sees to it that it is not much.
+    /// Nobody's, for what is no part of a request: to describe a module, to answer beside the active policy. Whoever asks sees to it that it
+    /// is not much.
     Aside,
 }
 
@@ -213,7 +213,7 @@ impl GuestSession {
         let mut guest = match guest {
             Some(guest) => guest,
             None => {
-                let places = Places { _pool: self.runtime.place().await?, _share: share };
+                let places = Places { _pool: self.runtime.place(&self.account).await?, _share: share };
                 Box::new(Guest::new(self.module.clone(), self.runtime.memory_bytes, places))
             }
         };
@@ -252,9 +252,14 @@ impl GuestSession {
 }
 
 impl Runtime {
-    async fn place(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        let place = timeout(Duration::from_millis(self.wait_ms), Arc::clone(&self.places).acquire_owned()).await;
-        place.ok().and_then(Result::ok).ok_or(Failure::Busy(self.wait_ms))
+    async fn place(&self, account: &Account) -> Result<OwnedSemaphorePermit, Failure> {
+        let wait_ms = match account {
+            // A module is not to be refused because the server had much to do.
+            Account::Upload(_) => self.wait_ms.saturating_mul(limits::UPLOAD_PATIENCE),
+            _ => self.wait_ms,
+        };
+        let place = timeout(Duration::from_millis(wait_ms), Arc::clone(&self.places).acquire_owned()).await;
+        place.ok().and_then(Result::ok).ok_or(Failure::Busy(wait_ms))
     }
 }
 

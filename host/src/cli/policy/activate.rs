@@ -9,6 +9,8 @@ use super::{
     super::{
         open, print,
         remote::{OptionalPlace, Remote},
+        warn,
+        workspace::check_settings,
     },
     change,
 };
@@ -20,7 +22,7 @@ use crate::{clock::Clock, config::Config, ids::Ids, wiring};
     long_about = "Lets a module that was uploaded decide from the next request on. Through a server, with somebody's token, it passes every \
         gate: settings, lock-out guard, agreement, policy tests.\n\n\
         With --workspace, for whoever has the database, it breaks the glass: lets a module that was uploaded to a workspace, or `standard` alone, decide from now on, without asking the \
-        policy that decides now and past every gate: settings, lock-out guard, agreement. Servers follow with their next request. It stands \
+        policy that decides now and past every gate: settings, lock-out guard, agreement, policy tests. Servers follow with their next request. It stands \
         in the history as forced, and can be rolled back.",
     after_long_help = "\
 Examples:
@@ -87,6 +89,13 @@ pub(super) async fn run(arguments: Activate, config: &Config) -> anyhow::Result<
     let database = open::database(config).await?;
     let workspace = open::workspace(database.store().as_ref(), &workspace).await?.id;
     let gate = wiring::gate(config, &database, None)?;
+    if let Some(settings) = &standard_settings
+        && let Err(refused) = check_settings(&gate, settings).await
+    {
+        warn(&format!(
+            "{refused:#}; it is activated all the same and denies everything under them, until others are activated in this way"
+        ));
+    }
     let forced = Forced { module, settings, standard_settings, note };
     let (now, mut ids) = (Clock::system().now(), Ids::random(Clock::system()));
     let active = gate.force_policy(&open::operator(), workspace, forced, now, &mut ids).await?;

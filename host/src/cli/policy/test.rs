@@ -76,7 +76,7 @@ pub(super) async fn run(arguments: Test, config: &Config) -> anyhow::Result<()> 
             bail!("the module would be rejected: {}", reasons.join("; "));
         }
     }
-    let report = Runner::new(engine).run(&text, &candidate).await;
+    let report = Runner::new(engine).run(&text, &candidate).await?;
     if json {
         print(&report_json(&report).to_string());
     } else if report.unfinished.is_none() {

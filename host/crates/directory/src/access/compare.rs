@@ -151,7 +151,9 @@ pub struct ComparePosition {
     pub kind: Kind,
     /// Behind this row of it.
     pub row: Option<Uuid>,
-    /// Behind this subject, for the chunk of rows that begins there.
+    /// The last row of the chunk that begins there, once it was begun with: who comes or goes meanwhile does not move its end.
+    pub last: Option<Uuid>,
+    /// Behind this subject, for that chunk.
     pub subject: Option<Uuid>,
     /// Pairs that earlier pieces looked at.
     pub done: u64,
@@ -325,7 +327,7 @@ impl Directory {
 
     async fn beginning(&self, pairs: &Pairs, newest: u64) -> Result<ComparePosition, Error> {
         let total = self.count_pairs(pairs).await?;
-        Ok(ComparePosition { active: self.version.id, kind: Kind::User, row: None, subject: None, done: 0, total, newest })
+        Ok(ComparePosition { active: self.version.id, kind: Kind::User, row: None, last: None, subject: None, done: 0, total, newest })
     }
 }
 

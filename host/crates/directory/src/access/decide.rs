@@ -369,30 +369,36 @@ impl Directory {
         facts: &Facts<'_>,
         pick: Pick,
     ) -> Result<Option<(Verdicts, Arc<Manifest>, Evidence)>, Error> {
-        let (needs, settings) = {
+        loop {
+            let (digest, needs, settings) = {
+                let mut decider = self.decider.lock().await;
+                decider.administrator = self.context.administers();
+                let Some(side) = decider.answering(action)? else { return Ok(None) };
+                (side.digest, side.needs.clone(), side.settings.clone())
+            };
+            let prepared = self.prepare(action, settings, &needs, facts).await?;
             let mut decider = self.decider.lock().await;
-            decider.administrator = self.context.administers();
             let Some(side) = decider.answering(action)? else { return Ok(None) };
-            (side.needs.clone(), side.settings.clone())
-        };
-        let prepared = self.prepare(action, settings, &needs, facts).await?;
-        let mut decider = self.decider.lock().await;
-        let Some(side) = decider.answering(action)? else { return Ok(None) };
-        let wanted = pick != Pick::None || self.is_witnessed();
-        let facts = wanted.then(|| facts::digest(&prepared.context, &prepared.rows, prepared.change.as_ref()));
-        self.witness(&prepared, side.digest, &side.manifest, facts);
-        let before = side.session.cost();
-        let Prepared { context, rows, change, .. } = prepared;
-        let outcome = side.session.check(context, rows, change).await;
-        let evidence = Evidence { digest: Some(side.digest), facts, fuel: side.session.cost().fuel - before.fuel };
-        let (counts, manifest) = (side.note(&outcome), side.manifest.clone());
-        decider.note_check(action, counts, before.calls == 0);
-        drop(decider);
-        self.witness_fuel(evidence.fuel);
-        if let Some(counts) = counts {
-            self.count_call(counts).await;
+            if side.digest != digest {
+                // Meanwhile the module was found not to work: `standard`, which answers now, needs other facts and has settings of its own.
+                continue;
+            }
+            let wanted = pick != Pick::None || self.is_witnessed();
+            let facts = wanted.then(|| facts::digest(&prepared.context, &prepared.rows, prepared.change.as_ref()));
+            self.witness(&prepared, side.digest, &side.manifest, facts);
+            let before = side.session.cost();
+            let Prepared { context, rows, change, .. } = prepared;
+            let outcome = side.session.check(context, rows, change).await;
+            let evidence = Evidence { digest: Some(side.digest), facts, fuel: side.session.cost().fuel - before.fuel };
+            let (counts, manifest) = (side.note(&outcome), side.manifest.clone());
+            decider.note_check(action, counts, before.calls == 0);
+            drop(decider);
+            self.witness_fuel(evidence.fuel);
+            if let Some(counts) = counts {
+                self.count_call(counts).await;
+            }
+            return Ok(Some((outcome?, manifest, evidence)));
         }
-        Ok(Some((outcome?, manifest, evidence)))
     }
 
     /// The scope over `kind`, asked for once a request.

@@ -41,8 +41,8 @@ pub struct ExplainedCall {
     /// SHA-256 of what it was shown, as in the decision log; `None` where the one who asks may not see all of that: it could be found by
     /// trying.
     pub facts_digest: Option<Digest>,
-    /// Units that the call used.
-    pub fuel: u64,
+    /// Units that the call used; `None` where facts are withheld, of which it would tell.
+    pub fuel: Option<u64>,
     /// What it was shown about the subject and the first row.
     pub facts: Vec<ShownFact>,
 }
@@ -112,6 +112,7 @@ impl Directory {
             Decision::Deny { .. } => Vec::new(),
         };
         let witnesses = subject.take_witnesses();
+        let decision = subject.reached(decision, action, object).await?;
         self.see_places(&mut sight, &witnesses).await?;
         let calls = witnesses.iter().map(|witness| sight.call(witness)).collect();
         Ok(Some(Explanation {

@@ -107,7 +107,7 @@ impl Log {
         let mut waiting = locked(&self.waiting);
         if waiting.len >= QUEUE {
             *waiting.missing.entry(workspace).or_default() += record.weight.max(1);
-            metrics_missing(record.weight.max(1));
+            count_missing(record.weight.max(1));
             return;
         }
         waiting.records.entry(workspace).or_default().push(record);
@@ -134,7 +134,7 @@ impl Log {
         for (workspace, records) in &lost.records {
             let weight: u64 = records.iter().map(|record| record.weight.max(1)).sum();
             *waiting.missing.entry(*workspace).or_default() += weight;
-            metrics_missing(weight);
+            count_missing(weight);
         }
     }
 }
@@ -186,8 +186,9 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// Says in the server's own log that the decision log has a gap.
-fn metrics_missing(count: u64) {
+/// Tells the operator that decision logs have a gap.
+fn count_missing(count: u64) {
+    metrics::counter!("policy_decisions_missing_total").increment(count);
     tracing::debug!(target: "policy", count, "decisions could not be recorded");
 }
 
@@ -381,6 +382,7 @@ impl Directory {
     async fn shown_entries(&self, mut entries: Vec<DecisionEntry>) -> Result<Vec<Visible<DecisionEntry>>, Error> {
         let seen = self.seen_of(&entries).await?;
         let everything = self.sees_every(&entries).await?;
+        let sees_facts = self.sees_every_fact().await?;
         for DecisionEntry { record, .. } in &mut entries {
             let objects = record.objects.len();
             // What was refused never came to be, and what was removed is gone: of whoever sees every row that there is, nothing is hidden.
@@ -388,6 +390,10 @@ impl Directory {
                 record.objects.retain(|id| seen.contains(id));
             }
             let mut whole = record.objects.len() == objects;
+            if !sees_facts {
+                // Whoever knows all other facts would find the missing one by trying.
+                record.facts = None;
+            }
             if let Some(super::Actor::User(user)) = record.actor
                 && !seen.contains(&user.0)
             {
@@ -404,6 +410,17 @@ impl Directory {
             }
         }
         Ok(entries.into_iter().map(Visible::new).collect())
+    }
+
+    /// Whether the subject sees every row and field of which facts are made.
+    async fn sees_every_fact(&self) -> Result<bool, Error> {
+        for kind in [Kind::User, Kind::Group, Kind::Role, Kind::Membership, Kind::Grant] {
+            let scope = self.scope(kind).await?;
+            if !scope.is_everything() || !kind.fields().iter().all(|field| scope.searchable.has(kind, field)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The kinds of entries of which the subject sees every row.

@@ -7,6 +7,7 @@ pub(super) mod gates;
 pub(super) mod history;
 mod lock_out;
 mod sample;
+mod upload;
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,18 +24,18 @@ use super::{
 };
 use crate::{
     Error,
-    contract::{Digest, Errand, Failure, Manifest, Module},
+    contract::{Errand, Manifest},
     ids::{PolicyId, PolicyVersionId, UserId, WorkspaceId},
     limits,
     model::{Epoch, PolicyGate, PolicyModule, PolicyStatus, PolicyVersion, Quote, Reason, Step, Timestamp},
     register::Kind,
-    store::{ActivatePolicy, IdSource, NewPolicyStep, NewPolicyVersion, UploadPolicy},
-    trials::Report,
+    store::{ActivatePolicy, IdSource, NewPolicyStep, NewPolicyVersion},
 };
 pub use forced::{Forced, RollBack};
 use gates::Findings;
 pub use history::HistoryPage;
 use sample::Extent;
+pub use upload::{Upload, UploadLeave};
 
 /// How long a gate waits for a view beside its own.
 const GATE_VIEW_TIME: Duration = Duration::from_millis(20);
@@ -49,21 +50,6 @@ pub struct ActivePolicy {
     pub version: PolicyVersion,
     /// What the module says of itself; `standard`'s where it decides alone. `None` if it cannot be loaded.
     pub manifest: Option<Arc<Manifest>>,
-}
-
-/// The answer to an upload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upload {
-    /// The module.
-    pub id: PolicyId,
-    /// SHA-256 of the bytes.
-    pub digest: Digest,
-    /// Whether it may be activated.
-    pub status: PolicyStatus,
-    /// Every reason why not.
-    pub reasons: Vec<String>,
-    /// What came of the workspace's policy tests; `None` if it has none, or the module was rejected.
-    pub tests: Option<Report>,
 }
 
 /// What is to be activated.
@@ -143,43 +129,6 @@ impl Directory {
         }
     }
 
-    /// Validates a module and stores it, rejected ones with every reason and without their bytes. Then runs the workspace's policy tests
-    /// on it: those that fail keep it from being activated, and not from being stored.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; [`Error::TooLarge`] past [`limits::MODULE_BYTES`]; those of policy and store.
-    pub async fn upload_policy(&self, bytes: Arc<[u8]>, note: Option<String>, ids: &mut dyn IdSource) -> Result<Upload, Error> {
-        self.require("policy.upload").await?;
-        check_note(note.as_deref())?;
-        self.begin_long_work()?;
-        let module = self.gate.examine(&bytes, note, self.now, ids).await?;
-        let module = PolicyModule { uploaded_by: self.subject.user(), ..module };
-        let mut upload =
-            Upload { id: module.id, digest: module.digest, status: module.status, reasons: module.reasons.clone(), tests: None };
-        let uploaded = Module { digest: module.digest, bytes: bytes.clone() };
-        let steps = upload_steps(&module, |step| self.step(step));
-        upload.id = self.store_upload(UploadPolicy { module, bytes, steps }).await?;
-        if upload.status == PolicyStatus::Validated {
-            upload.tests = self.try_uploaded(upload.id, uploaded).await?;
-        }
-        Ok(upload)
-    }
-
-    /// Stores what was looked at. That takes minutes, in which a busy workspace moves on: so whether the subject may is decided again.
-    async fn store_upload(&self, change: UploadPolicy) -> Result<PolicyId, Error> {
-        let mut attempt = 1;
-        loop {
-            let now = self.gate.open(self.subject.clone(), self.now).await?;
-            now.would_allow("policy.upload").await?;
-            let warrant = Warrant::new(Some(self.subject.workspace), Some(now.epoch), change.clone());
-            drop(now);
-            match self.gate.store.upload_policy(warrant).await {
-                Err(Error::Stale(_)) if attempt < limits::WRITE_ATTEMPTS => attempt += 1,
-                outcome => return outcome,
-            }
-        }
-    }
-
     /// Activates a module or other settings, if every gate lets it through.
     ///
     /// # Errors
@@ -244,7 +193,7 @@ impl Directory {
 
     async fn activate(&self, version: NewPolicyVersion, step: Step, action: &str) -> Result<PolicyVersionId, Error> {
         let id = version.id;
-        self.begin_long_work()?;
+        self.begin_activation()?;
         let candidate = self.candidate(&version).await?;
         check_settings_size(&candidate)?;
         let about =
@@ -255,7 +204,7 @@ impl Directory {
         if !reasons.is_empty() {
             let seen = self.seen(reasons.iter().flat_map(Reason::quotes).copied().collect()).await?;
             let told = reasons.iter().map(|reason| reason.told(|quote| seen.contains(quote))).collect();
-            self.record(NewPolicyStep { reasons, ..about(Step::ActivationRefused) }).await?;
+            self.gate.record_step(self.subject.workspace, NewPolicyStep { reasons, ..about(Step::ActivationRefused) }).await?;
             return Err(Error::Gates(told));
         }
         let step = NewPolicyStep { version: Some(id), ..about(step) };
@@ -288,6 +237,7 @@ impl Directory {
     /// to pass. The store itself refuses where another version is active by now, or the tests are others.
     async fn still_allowed(&self, candidate: &PolicyVersion, action: &str) -> Result<Epoch, Error> {
         let now = self.gate.open(self.subject.clone(), self.now).await?;
+        self.gate.still_accepts(&self.subject, action).await?;
         if now.version.id != self.version.id {
             return Err(Error::Stale(format!("the active policy version, now {},", now.version.id)));
         }
@@ -383,40 +333,6 @@ struct ViewBeside {
 }
 
 impl Gate {
-    /// Validates bytes and describes them as a module.
-    async fn examine(
-        &self,
-        bytes: &Arc<[u8]>,
-        note: Option<String>,
-        now: Timestamp,
-        ids: &mut dyn IdSource,
-    ) -> Result<PolicyModule, Error> {
-        if bytes.len() > limits::MODULE_BYTES {
-            return Err(Error::TooLarge(format!(
-                "the module has {} bytes, more than {}; strip debug sections or build for size",
-                bytes.len(),
-                limits::MODULE_BYTES
-            )));
-        }
-        let validation = self.engine.validate(bytes, "").await;
-        if let Some(why) = validation.unready {
-            return Err(Failure::Unready(why).into());
-        }
-        let (name, version) = validation.manifest.map(|manifest| (manifest.name, manifest.version)).unwrap_or_default();
-        Ok(PolicyModule {
-            id: PolicyId(ids.next_id()),
-            digest: validation.digest,
-            name,
-            version,
-            status: if validation.reasons.is_empty() { PolicyStatus::Validated } else { PolicyStatus::Rejected },
-            reasons: validation.reasons,
-            size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-            uploaded_by: None,
-            uploaded_at: now,
-            note,
-        })
-    }
-
     pub(super) async fn active_version(&self, workspace: WorkspaceId) -> Result<Arc<PolicyVersion>, Error> {
         let mut snapshot = self.snapshot(workspace).await?;
         let id = snapshot.head().await?.version;
@@ -457,17 +373,6 @@ pub(super) fn shown_version(version: PolicyVersion, hidden: &Hidden) -> PolicyVe
         activated_by: version.activated_by.filter(|_| !hidden.takes("author")),
         ..version
     }
-}
-
-/// The steps of an upload.
-fn upload_steps(module: &PolicyModule, step: impl Fn(Step) -> NewPolicyStep) -> Vec<NewPolicyStep> {
-    let about = |name| NewPolicyStep { module: Some(module.id), digest: Some(module.digest), ..step(name) };
-    let reasons = module.reasons.iter().map(|reason| Reason::new(None, reason)).collect();
-    let judged = match module.status {
-        PolicyStatus::Validated => Step::Validated,
-        PolicyStatus::Rejected => Step::Rejected,
-    };
-    vec![NewPolicyStep { note: module.note.clone(), ..about(Step::Uploaded) }, NewPolicyStep { reasons, ..about(judged) }]
 }
 
 /// Of the module and of `standard`.

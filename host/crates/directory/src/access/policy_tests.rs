@@ -10,10 +10,10 @@ use super::{
 use crate::{
     Error,
     contract::{Failure, Module},
-    ids::{PolicyId, PolicyVersionId},
+    ids::{PolicyId, PolicyVersionId, WorkspaceId},
     limits,
-    model::{PolicyTests, PolicyVersion, Reason, Step, Version},
-    store::{NewPolicyStep, SetPolicyTests},
+    model::{PolicyTests, PolicyVersion, Version},
+    store::SetPolicyTests,
     trials::{Candidate, Difference, Mistake, Report, Trials},
 };
 
@@ -92,7 +92,7 @@ impl Directory {
         let version = self.candidate(&version).await?;
         self.check_settings(&version).await?;
         let candidate = self.trial_of(&version).await?;
-        Ok(Some(self.gate.try_candidate(&tests.text, &candidate).await))
+        Ok(Some(self.gate.try_candidate(self.subject.workspace, &tests.text, &candidate).await?))
     }
 
     /// The gate of activations: every test must be met.
@@ -105,7 +105,7 @@ impl Directory {
             return Ok(());
         }
         let report = match self.trial_of(version).await {
-            Ok(candidate) => self.gate.try_candidate(&tests.text, &candidate).await,
+            Ok(candidate) => self.gate.try_candidate(self.subject.workspace, &tests.text, &candidate).await?,
             Err(failure) => Report::unfinished(of_policy(failure)?.to_string()),
         };
         if !report.is_passed() {
@@ -114,27 +114,15 @@ impl Directory {
         Ok(())
     }
 
-    /// Runs the tests on a module that was just stored, with the settings that it would be activated with if nobody gave others, and writes
-    /// down what came of it.
-    ///
-    /// What goes wrong with them is no failure of the upload.
-    pub(super) async fn try_uploaded(&self, id: PolicyId, module: Module) -> Result<Option<Report>, Error> {
-        let tests = self.kept_tests().await?;
-        if tests.text.is_empty() {
-            return Ok(None);
-        }
+    /// A module that was just stored, with the settings that it would be activated with if nobody gave others.
+    pub(super) fn trial_of_uploaded(&self, id: PolicyId, module: Module) -> Candidate {
         let proposed = self.proposed(PolicyVersionId(uuid::Uuid::nil()), Some(id), None, None);
-        let digest = module.digest;
-        let candidate = Candidate {
+        Candidate {
             module: Some(module),
             settings: proposed.settings,
             standard: self.gate.standard.clone(),
             standard_settings: proposed.standard_settings,
-        };
-        let report = self.gate.try_candidate(&tests.text, &candidate).await;
-        let reasons = told(&report).iter().map(|text| Reason::new(None, text)).collect();
-        self.record(NewPolicyStep { module: Some(id), digest: Some(digest), reasons, ..self.step(Step::Tested) }).await?;
-        Ok(Some(report))
+        }
     }
 
     /// A version with its bytes.
@@ -163,10 +151,11 @@ impl Gate {
         self.trials.as_deref().ok_or_else(|| Error::Refused(NO_TRIALS.to_owned()))
     }
 
-    async fn try_candidate(&self, text: &str, candidate: &Candidate) -> Report {
+    pub(super) async fn try_candidate(&self, workspace: WorkspaceId, text: &str, candidate: &Candidate) -> Result<Report, Failure> {
+        let _alone = self.tests_alone(workspace).await?;
         match &self.trials {
             Some(trials) => trials.run(text, candidate).await,
-            None => Report::unfinished(NO_TRIALS),
+            None => Ok(Report::unfinished(NO_TRIALS)),
         }
     }
 }
@@ -180,7 +169,7 @@ fn invalid(mistakes: &[Mistake]) -> Error {
 }
 
 /// The counts, and then the first of what is different; or why there is nothing to count.
-fn told(report: &Report) -> Vec<String> {
+pub(super) fn told(report: &Report) -> Vec<String> {
     if let Some(why) = &report.unfinished {
         return vec![why.clone()];
     }

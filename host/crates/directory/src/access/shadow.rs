@@ -71,6 +71,7 @@ impl Directory {
     pub async fn start_shadow(&self, candidate: &Candidate, note: Option<String>, ids: &mut dyn IdSource) -> Result<ShadowId, Error> {
         self.require("policy.activate").await?;
         check_note(note.as_deref())?;
+        self.begin_long_work()?;
         let id = ShadowId(ids.next_id());
         let candidate = PolicyVersion { note: note.clone(), ..self.candidate_version(candidate).await? };
         for digest in [Some(candidate.standard), candidate.digest].into_iter().flatten() {
@@ -96,10 +97,12 @@ impl Directory {
             return Err(Error::NotFound(id.map_or_else(|| "a running shadow".to_owned(), |id| format!("a running shadow `{id}`"))));
         };
         let id = shadow.id;
+        // What this host has found and not written yet belongs to what came of it.
+        self.gate.flush_shadows().await;
         let step = NewPolicyStep {
             module: shadow.candidate.module,
             digest: shadow.candidate.digest,
-            reasons: vec![Reason::new(None, &self.summary().await?)],
+            reasons: vec![Reason::new(None, &self.gate.open(self.subject.clone(), self.now).await?.summary().await?)],
             ..self.step(Step::ShadowStopped)
         };
         let change = StopShadow { id, now: self.now, step };

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Operator, OperatorVia};
+use super::{Gate, Operator, OperatorVia};
 use crate::{
     Error,
     ids::{TokenId, UserId, WorkspaceId},
@@ -32,13 +32,15 @@ pub struct Origin {
     pub via: &'static str,
     /// The address at the other end of the connection: behind a proxy, the proxy's. For the history only; no policy is shown it.
     pub peer: Option<IpAddr>,
+    /// The SHA-256 of the token that was presented, for work that takes so long that it may be revoked meanwhile.
+    pub token: Option<[u8; 32]>,
 }
 
 impl Origin {
     /// From within the server: no connection.
     #[must_use]
     pub const fn within(via: &'static str) -> Self {
-        Self { via, peer: None }
+        Self { via, peer: None, token: None }
     }
 }
 
@@ -103,6 +105,17 @@ pub enum Rejection {
     NotActive,
 }
 
+impl Gate {
+    /// Requires that the token with which somebody came was not revoked since.
+    pub(super) async fn still_accepts(&self, subject: &Subject, action: &str) -> Result<(), Error> {
+        let Some(hash) = subject.origin.token else { return Ok(()) };
+        match self.store.credential(hash).await? {
+            Some(credential) if !credential.revoked => Ok(()),
+            _ => Err(Error::Forbidden { action: action.to_owned(), reason: "the token was revoked meanwhile".to_owned() }),
+        }
+    }
+}
+
 /// Finds out who presents the SHA-256 of a token.
 ///
 /// # Errors
@@ -124,5 +137,11 @@ pub async fn authenticate(store: &dyn Store, hash: [u8; 32], now: Timestamp, ori
         (TokenKind::Service, _) => (Actor::Service(credential.token), Some(credential.scopes)),
     };
     let Some(workspace) = credential.workspace else { return Ok(Err(Rejection::Unknown)) };
-    Ok(Ok(Caller::Subject(Subject { workspace, actor, scopes, expires_at: credential.expires_at, origin })))
+    Ok(Ok(Caller::Subject(Subject {
+        workspace,
+        actor,
+        scopes,
+        expires_at: credential.expires_at,
+        origin: Origin { token: Some(hash), ..origin },
+    })))
 }

@@ -6,7 +6,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use super::{
-    Ask, Candidate, Directory, Object, Visible,
+    ActionDecision, Ask, Candidate, Directory, Object, Visible,
     decide::{Decision, known_only},
     facts::{Facts, SharedFacts},
     log::Pick,
@@ -22,6 +22,9 @@ use crate::{
     scope::{Scope, Searchable},
     store::AmongUsers,
 };
+
+/// Why somebody can not do what the policy allows.
+const HIDDEN: &str = "the object, or what it belongs to, is hidden from them";
 
 /// Who looks over the subject's shoulder.
 pub(super) struct Watcher {
@@ -68,6 +71,7 @@ impl Directory {
         let other = if candidate.is_active() {
             self.as_other(user).await?
         } else {
+            self.begin_long_work()?;
             let version = self.candidate_version(candidate).await?;
             self.under(&self.as_user(user), &version).await.map_err(|error| of_other(error, user))?
         };
@@ -106,6 +110,8 @@ impl Directory {
     ) -> Result<Vec<Decision>, Error> {
         let Some(Watcher { asker, .. }) = &self.watcher else { return Ok(decisions) };
         let theirs = Box::pin(asker.answers(action, kind, facts, (Pick::None, decisions.len()))).await?.0;
+        // Somebody may look over their shoulder, too.
+        let theirs = Box::pin(asker.narrowed(theirs, (action, kind), facts)).await?;
         for (decision, theirs) in decisions.iter_mut().zip(theirs) {
             *decision = match (std::mem::replace(decision, Decision::deny("")), theirs) {
                 (Decision::Allow { hidden, reason }, Decision::Allow { hidden: theirs, .. }) => {
@@ -179,12 +185,12 @@ impl Directory {
             left -= 1;
             page.end = Some(keyset);
             if user.status.shown().is_none_or(|status| *status == Status::Active) {
-                match self.decided_for(&user, (action, kind), (&rows_of, &shared)).await {
+                match self.decided_for(&user, (action, kind), (object, &rows_of, &shared)).await {
                     Ok(Some(Decision::Allow { hidden, reason })) => {
                         page.rows.push(WhoCan { user, reason: reason.to_string(), hidden: hidden.names().to_vec() });
                     }
                     Ok(_) => {}
-                    Err(Error::Policy(_)) => page.failed += 1,
+                    Err(Error::Policy(failure)) if !failure.is_of_server() => page.failed += 1,
                     Err(error) => return Err(error),
                 }
             }
@@ -201,7 +207,7 @@ impl Directory {
         &self,
         user: &User,
         (action, kind): (&str, Kind),
-        (rows, shared): (&ObjectRows, &SharedFacts),
+        (object, rows, shared): (&Object, &ObjectRows, &SharedFacts),
     ) -> Result<Option<Decision>, Error> {
         let context = self.facts_of(user.id).await?;
         let other = match self.beside(self.as_user(user.id), context, &self.version).await {
@@ -212,7 +218,41 @@ impl Directory {
             Some(set) => other.decide_facts(action, kind, &Facts::Shared(set, shared), set.len()).await?,
             None => other.decide_on(action, kind, rows).await?,
         };
-        Ok(decisions.into_iter().next())
+        match decisions.into_iter().next() {
+            Some(decision) => other.reached(decision, action, object).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What the subject may do to one object that it may not see. Otherwise as [`Directory::can`].
+    ///
+    /// # Errors
+    /// Those of [`Directory::can`].
+    pub async fn could(&self, actions: &[String], object: &Object) -> Result<Vec<ActionDecision>, Error> {
+        let mut decided: Vec<ActionDecision> = self.can(actions, object).await?.into_iter().flatten().collect();
+        for decision in decided.iter_mut().filter(|decision| decision.allowed) {
+            if !self.reaches(&decision.action, object).await? {
+                (decision.allowed, decision.reason) = (false, HIDDEN.to_owned());
+            }
+        }
+        Ok(decided)
+    }
+
+    /// What a decision on one object comes to.
+    pub(super) async fn reached(&self, decision: Decision, action: &str, object: &Object) -> Result<Decision, Error> {
+        if !decision.allows() || self.reaches(action, object).await? { Ok(decision) } else { Ok(Decision::deny(HIDDEN)) }
+    }
+
+    /// Whether what the policy allows comes to something: nobody is shown a membership or grant of whom or of what they do not see, or
+    /// changes what they do not see.
+    async fn reaches(&self, action: &str, object: &Object) -> Result<bool, Error> {
+        let decides_itself = match object {
+            Object::Workspace => true,
+            Object::Users(_) | Object::Groups(_) | Object::Roles(_) => action.ends_with(".read"),
+            Object::Memberships(_) | Object::Grants(_) => false,
+        };
+        // What comes back from the recycle bin is seen by nobody before.
+        Ok(decides_itself || action.ends_with(".restore") || self.sees(object).await?)
     }
 
     /// Whether the subject sees every row of an object.

@@ -80,7 +80,7 @@ impl<'a> Piece<'a> {
         let (mut paused, from) = (false, at.kind);
         for kind in KINDS.into_iter().skip_while(|kind| *kind != from) {
             if kind != at.kind {
-                at = ComparePosition { kind, row: None, subject: None, ..at };
+                at = ComparePosition { kind, row: None, last: None, subject: None, ..at };
             }
             paused = match kind {
                 Kind::User => self.walk::<User>(&mut at).await?,
@@ -107,10 +107,12 @@ impl<'a> Piece<'a> {
             return self.walk_own::<R>(at, &actions).await;
         }
         loop {
-            let rows = self.directory.next_rows::<R>(&self.pairs, at.row, self.chunk).await?;
-            let Some(last) = rows.last().map(R::key) else { return Ok(false) };
+            let mut rows = self.directory.next_rows::<R>(&self.pairs, at.row, self.chunk).await?;
+            rows.retain(|row| at.last.is_none_or(|last| row.key() <= last));
+            let Some(last) = at.last.or_else(|| rows.last().map(R::key)) else { return Ok(false) };
+            at.last = Some(last);
             let chunk = self.directory.chunk(rows).await?;
-            loop {
+            while chunk.len() > 0 {
                 let subjects = self.directory.next_subjects(&self.pairs, at.subject.map(UserId)).await?;
                 if subjects.is_empty() {
                     break;
@@ -126,7 +128,7 @@ impl<'a> Piece<'a> {
                     at.done += chunk.len() as u64;
                 }
             }
-            (at.row, at.subject) = (Some(last), None);
+            (at.row, at.last, at.subject) = (Some(last), None, None);
         }
     }
 

@@ -124,7 +124,7 @@ impl Directory {
             let sees_groups = stored.iter().filter(|(of, _)| *of == user.id).all(|(_, group)| memberships.get(group) == Some(&true));
             let sees_grants =
                 granted.iter().filter(|grant| grant.user == user.id).all(|grant| grants.contains(&(grant.role, grant.within)));
-            let is_self = self.subject.user() == Some(user.id);
+            let is_self = self.subject.user() == Some(user.id) && !self.is_watched();
             let permissions = grants.iter().flat_map(|(role, _)| permissions.get(role).into_iter().flatten().cloned()).collect();
             Known {
                 user: (*user).clone(),
@@ -164,7 +164,7 @@ impl Sight {
             digest: witness.digest,
             module: witness.module.clone(),
             facts_digest: Some(witness.facts).filter(|_| is_whole),
-            fuel: witness.fuel,
+            fuel: Some(witness.fuel).filter(|_| is_whole),
             facts,
         }
     }

@@ -53,7 +53,7 @@ impl Gate {
         if module.status == PolicyStatus::Rejected {
             return Err(Error::Invalid(format!("the module was rejected: {}", module.reasons.join("; "))));
         }
-        let steps = super::upload_steps(&module, |step| operator.step(step, now));
+        let steps = super::upload::steps(&module, |step| operator.step(step, now));
         self.store.upload_policy(operator.upload_policy(workspace, UploadPolicy { module, bytes, steps })).await
     }
 

@@ -101,7 +101,7 @@ impl Directory {
         for (digest, settings, what) in module.into_iter().chain([standard]) {
             let accepted = async {
                 self.gate.load(self.subject.workspace, digest).await?;
-                self.gate.engine.validate_settings(digest, settings).await
+                self.gate.engine.validate_settings(Some(self.subject.workspace), digest, settings).await
             };
             match accepted.await {
                 Ok(errors) => errors.iter().for_each(|error| findings.add(&format!("the policy refuses the {what}: {error}"))),

@@ -1,13 +1,13 @@
 //! The history of a workspace's policy: written with each step, read by whoever may `policy.read`.
 //!
-//! To record a step: `record`, or the step in the warrant of the change that it goes with, so that both are written or neither.
+//! To record a step: `record_step`, or the step in the warrant of the change that it goes with, so that both are written or neither.
 
 use std::collections::HashSet;
 
-use super::super::{Directory, Sealed, Visible, Warrant};
+use super::super::{Directory, Gate, Sealed, Visible, Warrant};
 use crate::{
     Error,
-    ids::{GrantId, GroupId, MembershipId, RoleId, UserId},
+    ids::{GrantId, GroupId, MembershipId, RoleId, UserId, WorkspaceId},
     limits,
     model::{Author, Field, PolicyGate, PolicyStep, Quote, Reason, Step, StepNumber, ToldReason, ToldStep},
     register::Kind,
@@ -21,6 +21,16 @@ pub struct HistoryPage {
     pub steps: Vec<Visible<ToldStep>>,
     /// Whether earlier ones follow.
     pub more: bool,
+}
+
+impl Gate {
+    /// Writes down a step that changes nothing else.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(in crate::access) async fn record_step(&self, workspace: WorkspaceId, step: NewPolicyStep) -> Result<(), Error> {
+        self.store.record_policy_step(Warrant::new(Some(workspace), None, RecordPolicyStep(step))).await
+    }
 }
 
 impl Directory {
@@ -52,15 +62,6 @@ impl Directory {
             Visible::new(told)
         });
         Ok(HistoryPage { steps: told.collect(), more })
-    }
-
-    /// Writes down a step that changes nothing else.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub(in crate::access) async fn record(&self, step: NewPolicyStep) -> Result<(), Error> {
-        let warrant = Warrant::new(Some(self.subject.workspace), None, RecordPolicyStep(step));
-        self.gate.store.record_policy_step(warrant).await
     }
 
     /// A step that the subject takes.

@@ -12,13 +12,13 @@ use super::{
         facts::Prepared,
     },
     Shown,
-    queue::{Event, Matter},
+    queue::{Event, Matter, Shadows},
 };
 use crate::{
     Error,
     access::ComparisonSide,
     contract::{Cost, Errand, Failure},
-    ids::WorkspaceId,
+    ids::{ShadowId, WorkspaceId},
     limits,
     model::Timestamp,
     shadow::{Counted, ShadowFindings},
@@ -31,6 +31,20 @@ const PAUSE: Duration = Duration::from_millis(200);
 const BETWEEN: i64 = 1_000_000;
 /// How long a module may take to load before a question goes without an answer.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What is to be written. What is not written to its end, because the server stops, waits for the last writing.
+struct Taken<'a> {
+    shadows: &'a Shadows,
+    waiting: Vec<((WorkspaceId, ShadowId), ShadowFindings)>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        for ((workspace, id), findings) in self.waiting.drain(..) {
+            self.shadows.found(workspace, id, |all| all.merge(findings));
+        }
+    }
+}
 
 impl Gate {
     /// Puts what traffic asks to shadows, too, again and again; `now` tells the time. Ends never: drop it, and call
@@ -46,8 +60,9 @@ impl Gate {
                 let (workspace, shadow, rows) = (event.subject.workspace, event.shadow.id, event.rows());
                 let asked = timeout(Duration::from_millis(limits::SHADOW_MS), aside.ask_shadow(event, now())).await;
                 let asked = asked.unwrap_or(Err(Error::Deadline));
-                // What came to no end may have cost anything.
-                let fuel = asked.as_ref().map_or(shadows.fuel_a_second(), |findings| findings.cost().iter().map(|cost| cost.fuel).sum());
+                // What came to no end has cost as much as a core does in that time.
+                let cut_off = || shadows.fuel_a_second().saturating_mul(limits::SHADOW_CUT_OFF);
+                let fuel = asked.as_ref().map_or_else(|_| cut_off(), |findings| findings.cost().iter().map(|cost| cost.fuel).sum());
                 shadows.spend(workspace, fuel, now());
                 match asked {
                     Ok(findings) => shadows.found(workspace, shadow, |all| all.merge(findings)),
@@ -70,12 +85,15 @@ impl Gate {
     /// Writes what came of shadows since the last time. What can not be written counts as skipped.
     pub async fn flush_shadows(&self) {
         let Some(shadows) = &self.shadows else { return };
-        for ((workspace, id), findings) in shadows.take() {
+        let mut taken = Taken { shadows, waiting: shadows.take() };
+        while let Some(((workspace, id), findings)) = taken.waiting.last().cloned() {
             let rows = findings.total(Counted::Compared) + findings.total(Counted::Skipped);
             metrics::counter!("policy_shadow_rows_total", "outcome" => "compared").increment(findings.total(Counted::Compared));
             metrics::counter!("policy_shadow_rows_total", "outcome" => "skipped").increment(findings.total(Counted::Skipped));
             let warrant = Warrant::new(Some(workspace), None, AddToShadow { id, findings });
-            if let Err(error) = self.store.add_to_shadow(warrant).await {
+            let written = self.store.add_to_shadow(warrant).await;
+            taken.waiting.pop();
+            if let Err(error) = written {
                 tracing::warn!(target: "policy", %workspace, %error, "what came of a shadow could not be written; it counts as skipped");
                 shadows.skip(workspace, id, usize::try_from(rows).unwrap_or(usize::MAX));
             }
