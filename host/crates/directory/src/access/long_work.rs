@@ -100,8 +100,8 @@ impl Directory {
     /// Begins with work that takes long; a request may begin as often as it likes.
     ///
     /// # Errors
-    /// [`Failure::Share`] if the workspace has [`limits::LONG_WORK`] such requests already, [`Failure::Unready`] if the server has as many
-    /// as it may.
+    /// [`Failure::Share`] if the workspace has [`limits::LONG_WORK`] such requests already, or all workspaces together have as many as they
+    /// may.
     pub(super) fn begin_long_work(&self) -> Result<(), Error> {
         if self.turn.get().is_some() {
             return Ok(());
