@@ -205,8 +205,7 @@ fn a_token_that_is_revoked_amid_an_activation_activates_nothing() {
         let Caller::Subject(subject) = caller else { panic!("{caller:?}") };
         let token = store.credential(hash).await.unwrap().unwrap().token;
         let (before, directory) = (amid.active().await, amid.gate.open(subject, NOW).await.unwrap());
-        amid.between.views();
-        amid.before(Moment::View(1), "sue", Command::RevokeToken(RevokeToken { token }));
+        write(stage.host.gate(), &stage.subject("sue"), Command::RevokeToken(RevokeToken { token })).await.unwrap();
         let settings = Some("{\"members_see\": \"self\"}".to_owned());
         let activation = Activation { expected: before, module: None, settings: None, standard_settings: settings, note: None };
         let refused = directory.activate_policy(activation, &mut Ids::random(Clock::system())).await.unwrap_err();

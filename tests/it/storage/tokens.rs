@@ -188,6 +188,8 @@ async fn use_policies(store: &Database, world: &World) {
         activate(head().await.version, 3_000 + at as u128, Some(of(number))).await.unwrap();
     }
     assert!(bytes_of(1).await.is_none() && bytes_of(4).await.is_none(), "those of long ago have made room");
+    let gone = activate(head().await.version, 4_000, Some(of(4))).await;
+    assert!(matches!(gone, Err(Error::Refused(_))), "what has made room does not decide: {gone:?}");
     let recent = &decided[decided.len() - 3..];
     for number in recent {
         upload(module(base, *number, PolicyStatus::Validated)).await.unwrap();

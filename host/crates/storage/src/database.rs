@@ -62,9 +62,9 @@ pub struct WorkspaceTurns {
 
 impl WorkspaceTurns {
     fn of(readers: u32) -> Self {
-        // A request that does long work opens a second view at its end.
-        let long_work = u32::try_from(directory::limits::LONG_WORK).unwrap_or(u32::MAX);
-        let views = (readers / limits::VIEWS).max(long_work.saturating_add(2)).min(readers);
+        // Activations open a second view at their end: what all long work of a workspace may hold leaves two for that.
+        let long_work = u32::try_from(directory::limits::LONG_WORK + directory::limits::ACTIVATIONS).unwrap_or(u32::MAX);
+        let views = (readers / limits::VIEWS).max(long_work.saturating_add(2)).min(readers.saturating_sub(1)).max(1);
         Self { views: Turns::of(views, "views of the database"), writes: Turns::of(1, "write") }
     }
 }

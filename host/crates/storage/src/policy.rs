@@ -311,6 +311,15 @@ from policies
 where workspace_id = {}
   and id = {}";
 
+const KEPT: &str = "
+select m.digest
+from policies p
+join policy_modules m
+  on m.workspace_id = p.workspace_id
+  and m.digest = p.digest
+where p.workspace_id = {}
+  and p.id = {}";
+
 const ACTIVATE: &str = "
 update workspaces
 set policy_version_id = {},
@@ -339,6 +348,9 @@ pub(crate) async fn activate(database: &Database, warrant: Warrant<ActivatePolic
         let Some(row) = found.first() else { return Err(Error::NotFound(format!("policy module `{module}`"))) };
         if row.only::<String>()? != PolicyStatus::Validated.name() {
             return Err(Error::Refused(format!("policy module `{module}` was rejected when it was uploaded; upload a corrected one")));
+        }
+        if tx.fetch(sql!(KEPT, workspace, module)).await?.is_empty() {
+            return Err(Error::Refused(format!("policy module `{module}` had to make room for others; upload it again")));
         }
     }
     let (id, at) = (version.id, version.activated_at);

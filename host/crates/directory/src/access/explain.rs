@@ -102,7 +102,13 @@ impl Directory {
             subject => subject?,
         };
         let Some(mut sight) = self.sight_of(user, object).await? else { return Ok(None) };
-        let (decision, failure) = match subject.witnessed(action, object).await {
+        let decided = subject.witnessed(action, object).await;
+        let witnesses = subject.take_witnesses();
+        let reached = match decided {
+            Ok(decision) => subject.reached(decision, action, object).await,
+            Err(error) => Err(error),
+        };
+        let (decision, failure) = match reached {
             Ok(decision) => (decision, None),
             Err(Error::Policy(failure)) => (Decision::deny(""), Some(failure)),
             Err(error) => return Err(error),
@@ -111,8 +117,6 @@ impl Directory {
             Decision::Allow { hidden, .. } => hidden.names().to_vec(),
             Decision::Deny { .. } => Vec::new(),
         };
-        let witnesses = subject.take_witnesses();
-        let decision = subject.reached(decision, action, object).await?;
         self.see_places(&mut sight, &witnesses).await?;
         let calls = witnesses.iter().map(|witness| sight.call(witness)).collect();
         Ok(Some(Explanation {

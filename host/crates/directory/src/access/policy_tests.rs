@@ -92,7 +92,7 @@ impl Directory {
         let version = self.candidate(&version).await?;
         self.check_settings(&version).await?;
         let candidate = self.trial_of(&version).await?;
-        Ok(Some(self.gate.try_candidate(self.subject.workspace, &tests.text, &candidate).await?))
+        Ok(Some(self.gate.try_candidate(Some(self.subject.workspace), &tests.text, &candidate).await?))
     }
 
     /// The gate of activations: every test must be met.
@@ -105,7 +105,7 @@ impl Directory {
             return Ok(());
         }
         let report = match self.trial_of(version).await {
-            Ok(candidate) => self.gate.try_candidate(self.subject.workspace, &tests.text, &candidate).await?,
+            Ok(candidate) => self.gate.try_candidate(None, &tests.text, &candidate).await?,
             Err(failure) => Report::unfinished(of_policy(failure)?.to_string()),
         };
         if !report.is_passed() {
@@ -151,8 +151,12 @@ impl Gate {
         self.trials.as_deref().ok_or_else(|| Error::Refused(NO_TRIALS.to_owned()))
     }
 
-    pub(super) async fn try_candidate(&self, workspace: WorkspaceId, text: &str, candidate: &Candidate) -> Result<Report, Failure> {
-        let _alone = self.tests_alone(workspace).await?;
+    /// Tries tests; for a workspace, of which one after the other is tried. Activations, of which there are few, wait for no others.
+    pub(super) async fn try_candidate(&self, workspace: Option<WorkspaceId>, text: &str, candidate: &Candidate) -> Result<Report, Failure> {
+        let _alone = match workspace {
+            Some(workspace) => self.tests_alone(workspace).await?,
+            None => None,
+        };
         match &self.trials {
             Some(trials) => trials.run(text, candidate).await,
             None => Ok(Report::unfinished(NO_TRIALS)),

@@ -97,12 +97,10 @@ impl Directory {
             return Err(Error::NotFound(id.map_or_else(|| "a running shadow".to_owned(), |id| format!("a running shadow `{id}`"))));
         };
         let id = shadow.id;
-        // What this host has found and not written yet belongs to what came of it.
-        self.gate.flush_shadows().await;
         let step = NewPolicyStep {
             module: shadow.candidate.module,
             digest: shadow.candidate.digest,
-            reasons: vec![Reason::new(None, &self.gate.open(self.subject.clone(), self.now).await?.summary().await?)],
+            reasons: vec![Reason::new(None, &self.summary().await?)],
             ..self.step(Step::ShadowStopped)
         };
         let change = StopShadow { id, now: self.now, step };

@@ -248,7 +248,9 @@ impl Directory {
     async fn reaches(&self, action: &str, object: &Object) -> Result<bool, Error> {
         let decides_itself = match object {
             Object::Workspace => true,
-            Object::Users(_) | Object::Groups(_) | Object::Roles(_) => action.ends_with(".read"),
+            Object::Users(_) => action == Kind::User.read(),
+            Object::Groups(_) => action == Kind::Group.read(),
+            Object::Roles(_) => action == Kind::Role.read(),
             Object::Memberships(_) | Object::Grants(_) => false,
         };
         // What comes back from the recycle bin is seen by nobody before.

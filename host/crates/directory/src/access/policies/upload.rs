@@ -112,8 +112,8 @@ impl UploadLeave {
     async fn store(&self, module: &PolicyModule, bytes: &Arc<[u8]>) -> Result<PolicyId, Error> {
         let mut attempt = 1;
         loop {
-            let now = self.gate.open(self.subject.clone(), self.now).await?;
             self.gate.still_accepts(&self.subject, "policy.upload").await?;
+            let now = self.gate.open(self.subject.clone(), self.now).await?;
             now.would_allow("policy.upload").await?;
             let change = UploadPolicy { module: module.clone(), bytes: bytes.clone(), steps: steps(module, |step| now.step(step)) };
             let warrant = Warrant::new(Some(self.subject.workspace), Some(now.epoch), change);
@@ -138,7 +138,7 @@ impl UploadLeave {
         let step = NewPolicyStep { module: Some(id), digest: Some(module.digest), ..now.step(Step::Tested) };
         let candidate = now.trial_of_uploaded(id, module);
         drop(now);
-        let report = self.gate.try_candidate(self.subject.workspace, &tests.text, &candidate).await;
+        let report = self.gate.try_candidate(Some(self.subject.workspace), &tests.text, &candidate).await;
         let report = report.unwrap_or_else(|failure| Report::unfinished(failure.to_string()));
         let reasons = told(&report).iter().map(|text| Reason::new(None, text)).collect();
         self.gate.record_step(self.subject.workspace, NewPolicyStep { reasons, ..step }).await?;
