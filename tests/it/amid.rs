@@ -1,28 +1,22 @@
 //! What others do amid an activation: while its gates look, and between their last look and what is written.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use bailiwick::{clock::Clock, ids::Ids, tokens, trials::Runner, wiring};
 use directory::{
     Error,
     access::{
         Activation, AddMembers, Caller, Command, DeleteRole, Gate, Member, Origin, RemoveMembers, RevokeToken, SetStatus, authenticate,
     },
-    contract::{Digest, Engine, Errand, Failure, Manifest, Module, RowFilter, Session, Validation, Verdict},
-    ids::{PolicyId, PolicyVersionId, WorkspaceId},
+    contract::{Failure, RowFilter, Verdict},
+    ids::{PolicyId, PolicyVersionId},
     model::{Status, Version},
 };
 use tests::{Backend, host::NOW};
 
 use crate::{
     between::{Between, Moment},
+    counting::Counting,
     hostile::guest::{GROUPS_LEN, Guest, Part},
     writes::stage::{Stage, on_stage, write},
 };
@@ -266,43 +260,6 @@ fn what_a_view_beside_can_not_answer_the_gate_answers_itself() {
     });
 }
 
-/// An engine whose session of that number, of those that gates begin, has no room.
-struct Tired {
-    engine: Arc<dyn Engine>,
-    begun: AtomicUsize,
-    fails: AtomicUsize,
-}
-
-#[async_trait]
-impl Engine for Tired {
-    fn loaded(&self, digest: Digest) -> Option<Arc<Manifest>> {
-        self.engine.loaded(digest)
-    }
-
-    async fn load(&self, module: &Module) -> Result<Arc<Manifest>, Failure> {
-        self.engine.load(module).await
-    }
-
-    async fn validate(&self, bytes: &[u8], settings: &str) -> Validation {
-        self.engine.validate(bytes, settings).await
-    }
-
-    async fn validate_settings(&self, workspace: Option<WorkspaceId>, digest: Digest, settings: &str) -> Result<Vec<String>, Failure> {
-        self.engine.validate_settings(workspace, digest, settings).await
-    }
-
-    fn session(&self, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
-        self.session_on(Errand::Request, workspace, digest)
-    }
-
-    fn session_on(&self, errand: Errand, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
-        if errand == Errand::Gates && self.begun.fetch_add(1, Ordering::Relaxed) == self.fails.load(Ordering::Relaxed) {
-            return Err(Failure::Busy(0));
-        }
-        self.engine.session_on(errand, workspace, digest)
-    }
-}
-
 #[test]
 fn a_guard_that_can_not_be_asked_lets_nothing_through() {
     on_stage(async |stage| {
@@ -316,15 +273,15 @@ fn a_guard_that_can_not_be_asked_lets_nothing_through() {
             write(gate, &stage.subject("ada"), command).await.unwrap();
         }
         let ungrouped = stage.host.install(stage.world.id.parse().unwrap(), "ungrouped", ungrouped().component().into()).await;
-        let tired = Arc::new(Tired { engine: gate.engine().clone(), begun: AtomicUsize::new(0), fails: AtomicUsize::new(usize::MAX) });
+        let tired = Counting::new(gate.engine().clone());
         let torn = Arc::new(Gate::new(gate.store().clone(), tired.clone(), wiring::standard()));
         let refused = activate(&torn, stage, "ada", ungrouped.into()).await;
         assert!(matches!(refused, Err(Error::Gates(_))), "{refused:?}");
-        let sessions = tired.begun.load(Ordering::Relaxed);
+        let sessions = tired.sessions();
         assert!(sessions > 3, "{sessions}");
         for fails in 0..sessions {
-            tired.begun.store(0, Ordering::Relaxed);
-            tired.fails.store(fails, Ordering::Relaxed);
+            tired.sessions();
+            tired.fail(fails);
             let refused = activate(&torn, stage, "ada", ungrouped.into()).await;
             assert!(
                 matches!(refused, Err(Error::Gates(_) | Error::Policy(Failure::Busy(_)))),

@@ -1,55 +1,16 @@
 //! How much the gates before an activation try: all of it for what is new, little for what passed once and is wanted back.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use bailiwick::{ids::Ids, wiring};
 use directory::{
     Error,
     access::{Activation, Forced, Gate, Operator, OperatorVia, RollBack},
-    contract::{Digest, Engine, Errand, Failure, Manifest, Module, Session, Validation},
-    ids::{PolicyVersionId, WorkspaceId},
+    ids::PolicyVersionId,
 };
 use tests::{TestHost, dice::Dice, generate, host::NOW, naive::policy::Asker, on_each_database};
 
-/// Counts the sessions that gates begin: one for each subject that is tried.
-struct Counting {
-    engine: Arc<dyn Engine>,
-    sessions: AtomicUsize,
-}
-
-#[async_trait]
-impl Engine for Counting {
-    fn loaded(&self, digest: Digest) -> Option<Arc<Manifest>> {
-        self.engine.loaded(digest)
-    }
-
-    async fn load(&self, module: &Module) -> Result<Arc<Manifest>, Failure> {
-        self.engine.load(module).await
-    }
-
-    async fn validate(&self, bytes: &[u8], settings: &str) -> Validation {
-        self.engine.validate(bytes, settings).await
-    }
-
-    async fn validate_settings(&self, workspace: Option<WorkspaceId>, digest: Digest, settings: &str) -> Result<Vec<String>, Failure> {
-        self.engine.validate_settings(workspace, digest, settings).await
-    }
-
-    fn session(&self, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
-        self.session_on(Errand::Request, workspace, digest)
-    }
-
-    fn session_on(&self, errand: Errand, workspace: WorkspaceId, digest: Digest) -> Result<Box<dyn Session>, Failure> {
-        if errand == Errand::Gates {
-            self.sessions.fetch_add(1, Ordering::Relaxed);
-        }
-        self.engine.session_on(errand, workspace, digest)
-    }
-}
+use crate::counting::Counting;
 
 /// An administrator's changes of the settings of `standard`, and how many sessions each took.
 struct Desk<'a> {
@@ -66,13 +27,13 @@ impl Desk<'_> {
         let settings = Some(format!("{{\"members_see\": \"{sees}\"}}"));
         let activation = Activation { expected, module: None, settings: None, standard_settings: settings, note: None };
         directory.activate_policy(activation, self.ids).await.unwrap();
-        self.engine.sessions.swap(0, Ordering::Relaxed)
+        self.engine.sessions()
     }
 
     async fn roll_back(&mut self, to: Option<PolicyVersionId>) -> Result<usize, Error> {
         let directory = self.gate.open(self.subject.clone(), NOW).await?;
         directory.roll_back_policy(to, None, self.ids).await?;
-        Ok(self.engine.sessions.swap(0, Ordering::Relaxed))
+        Ok(self.engine.sessions())
     }
 }
 
@@ -82,7 +43,7 @@ fn a_roll_back_to_what_passed_once_is_tried_on_fewer_subjects() {
         let mut world = generate::world(&mut Dice::seeded(3), "hurry".to_owned(), 40);
         host.import_world(&mut world, "").await;
         let subject = host.directory(&world, &Asker::person(0)).await.subject().clone();
-        let engine = Arc::new(Counting { engine: host.gate().engine().clone(), sessions: AtomicUsize::new(0) });
+        let engine = Counting::new(host.gate().engine().clone());
         // Without views beside, each of which has a session of its own.
         let gate = Arc::new(Gate::new(host.gate().store().clone(), engine.clone(), wiring::standard()));
         let mut desk = Desk { gate, engine, subject, ids: &mut Ids::seeded("hurry", NOW) };
@@ -95,14 +56,14 @@ fn a_roll_back_to_what_passed_once_is_tried_on_fewer_subjects() {
         let (operator, workspace) = (Operator::new(OperatorVia::CommandLine), world.id.parse().unwrap());
         let forced = Forced { standard_settings: Some("{\"members_see\": \"groups\"}".to_owned()), ..Forced::default() };
         let forced = desk.gate.force_policy(&operator, workspace, forced, NOW, desk.ids).await.unwrap();
-        desk.engine.sessions.store(0, Ordering::Relaxed);
+        desk.engine.sessions();
         assert_eq!(desk.activate("self").await, whole);
         assert_eq!(desk.roll_back(Some(forced)).await.unwrap(), whole, "{:?}: nor what the operator forced", host.backend);
         // Nor does the operator make it pass by going back to it.
         assert_eq!(desk.activate("self").await, whole);
         let back = RollBack { to: Some(forced), note: None };
         let back = desk.gate.force_roll_back(&operator, workspace, back, NOW, desk.ids).await.unwrap();
-        desk.engine.sessions.store(0, Ordering::Relaxed);
+        desk.engine.sessions();
         assert_eq!(desk.activate("workspace").await, whole);
         assert_eq!(desk.roll_back(Some(back)).await.unwrap(), whole);
     });

@@ -16,6 +16,7 @@ mod authors;
 mod between;
 mod compare;
 mod costs;
+mod counting;
 mod coverage;
 mod crash;
 mod docs;
