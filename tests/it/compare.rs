@@ -382,24 +382,20 @@ fn who_and_what_is_named_is_compared_and_nothing_else() {
         let (person, group, role) = (active[1], &world.groups[0].id, &world.roles[0].id);
         let (membership, grant) = (&world.memberships[0].id, &world.grants[0].id);
         for (users, objects, pairs) in [
-            (vec![person], vec![], rows),
-            (vec![person, person, active[0]], vec![], 2 * rows),
-            (vec![], vec![person], active.len()),
-            (vec![], vec![person, group, role, membership, grant], 5 * active.len()),
-            (vec![person, active[0]], vec![person, group], 4),
+            (Some(vec![person]), None, rows),
+            (Some(vec![person, person, active[0]]), None, 2 * rows),
+            (None, Some(vec![person]), active.len()),
+            (None, Some(vec![person, group, role, membership, grant]), 5 * active.len()),
+            (Some(vec![person, active[0]]), Some(vec![person, group]), 4),
         ] {
             let input = json!({ "candidate": closing(), "userIds": users, "objectIds": objects, "pairs": 30 });
             let found = Found::walk(host, &token, &input).await;
             assert_eq!((found.done, found.total), (pairs as i64, pairs as i64), "{input}");
             let reads: i64 = found.lines.iter().filter(|(action, _)| action.ends_with(".read")).map(|(_, line)| line.compared).sum();
             assert_eq!(reads, pairs as i64, "{input}");
-            let expected: BTreeSet<&String> = if users.is_empty() { active.iter().copied().collect() } else { users.into_iter().collect() };
-            assert!(
-                found
-                    .named
-                    .iter()
-                    .all(|(_, _, subject, object, ..)| { expected.contains(subject) && (objects.is_empty() || objects.contains(&object)) })
-            );
+            let users = users.unwrap_or_else(|| active.clone());
+            let is_named = |object: &String| objects.as_ref().is_none_or(|objects| objects.contains(&object));
+            assert!(found.named.iter().all(|(_, _, subject, object, ..)| users.contains(&subject) && is_named(object)));
         }
         // Only these actions, of only these kinds.
         let input = json!({ "candidate": closing(), "userIds": [person], "actions": ["user.update", "user.read"] });
@@ -559,6 +555,8 @@ fn what_can_not_be_compared_is_refused_with_the_remedy() {
             (json!({ "userIds": [inactive] }), "BAD_USER_INPUT", "is not active"),
             (json!({ "actions": ["user.create"] }), "BAD_USER_INPUT", "`user.create` is not decided about a row that is there"),
             (json!({ "actions": [] }), "BAD_USER_INPUT", "`actions` is an empty list"),
+            (json!({ "userIds": [] }), "BAD_USER_INPUT", "`userIds` is an empty list"),
+            (json!({ "objectIds": [] }), "BAD_USER_INPUT", "`objectIds` is an empty list"),
             (json!({ "actions": ["user.fly"] }), "BAD_USER_INPUT", "`user.fly` is no action"),
             (json!({ "candidate": { "standardSettings": "nonsense" } }), "BAD_USER_INPUT", "the policy refuses the settings of `standard`"),
             (json!({ "candidate": { "standard": true, "settings": "x" } }), "BAD_USER_INPUT", "send `standardSettings`"),
