@@ -191,6 +191,8 @@ fn a_shadow_uses_no_more_than_its_budget() {
         for _ in 1..20 {
             ask().await;
         }
+        // A worker that did not mind what it owes would ask on.
+        tokio::time::sleep(Duration::from_millis(500)).await;
         working.shutdown().await;
         gate.flush_shadows().await;
         // Whoever looks asks, too.
