@@ -106,7 +106,9 @@ pub const COMPARE_SAMPLE: usize = 500;
 pub const RECENT_VERSIONS: usize = 10;
 /// Requests of one workspace at once that upload, try, compare or activate policies, or ask who may.
 pub const LONG_WORK: usize = 4;
-/// Of these, requests that activate or roll back which come on top: nothing else keeps a workspace from repairing its policy.
+/// Of these, requests of one person or service: a colleague finds a place always.
+pub const LONG_WORK_OF_ONE: usize = 3;
+/// Requests that activate or roll back which come on top of these: nothing else keeps a workspace from repairing its policy.
 pub const ACTIVATIONS: usize = 2;
 /// Entries of the decision log whose pairs one comparison of policies may look at.
 pub const COMPARE_RECORDED: usize = 10_000;

@@ -1,6 +1,7 @@
 //! Work that takes seconds: uploads, gates, tests, comparisons. A workspace has so many requests of this sort at once, and of those that hold
 //! a view of the database meanwhile all workspaces together have so many; one more is turned away, so that they leave connections for
-//! others. Gates may have a few more views, which they do without where connections are scarce.
+//! others. Nobody has all of their workspace's: whoever compares without pause keeps no colleague from uploading. Gates may have a few more
+//! views, which they do without where connections are scarce.
 
 use std::{
     collections::HashMap,
@@ -10,7 +11,7 @@ use std::{
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
-use super::{Directory, Gate, locked};
+use super::{Actor, Directory, Gate, Subject, locked};
 use crate::{Error, contract::Failure, ids::WorkspaceId, limits};
 
 /// How long tests wait for other tests of the workspace.
@@ -26,7 +27,8 @@ pub(super) struct LongWork {
 /// Those of one workspace.
 #[derive(Default)]
 struct AtWork {
-    requests: usize,
+    /// Who began each request that is under way.
+    by: Vec<Actor>,
     /// Held by the upload that is compiled, or waits for the compiler.
     upload: Arc<AsyncMutex<()>>,
     /// Held by whoever tries the workspace's tests.
@@ -37,6 +39,7 @@ struct AtWork {
 pub(super) struct Turn {
     gate: Arc<Gate>,
     workspace: WorkspaceId,
+    by: Actor,
     upload: Arc<AsyncMutex<()>>,
 }
 
@@ -70,19 +73,26 @@ impl Gate {
     /// Leave for work that holds no view of the database.
     ///
     /// # Errors
-    /// [`Failure::Share`] if the workspace has [`limits::LONG_WORK`] such requests already.
-    pub(super) fn begin_long_work(self: &Arc<Self>, workspace: WorkspaceId) -> Result<Turn, Error> {
-        self.begin(workspace, limits::LONG_WORK)
+    /// [`Failure::Share`] if the workspace has [`limits::LONG_WORK`] such requests already, or the subject [`limits::LONG_WORK_OF_ONE`].
+    pub(super) fn begin_long_work(self: &Arc<Self>, subject: &Subject) -> Result<Turn, Error> {
+        self.begin(subject, (limits::LONG_WORK, limits::LONG_WORK_OF_ONE))
     }
 
-    fn begin(self: &Arc<Self>, workspace: WorkspaceId, most: usize) -> Result<Turn, Error> {
+    /// Of the workspace's requests at most so many are under way with this one, and of the subject's.
+    fn begin(self: &Arc<Self>, subject: &Subject, (of_all, of_one): (usize, usize)) -> Result<Turn, Error> {
         let mut workspaces = locked(&self.long_work.workspaces);
-        let at_work = workspaces.entry(workspace).or_default();
-        if at_work.requests >= most {
-            return Err(Failure::Share(format!("{most} uploads, gates, tests and comparisons at once")).into());
-        }
-        at_work.requests += 1;
-        Ok(Turn { gate: self.clone(), workspace, upload: at_work.upload.clone() })
+        let at_work = workspaces.entry(subject.workspace).or_default();
+        let begun = (at_work.by.len(), at_work.by.iter().filter(|actor| **actor == subject.actor).count());
+        let share = match begun {
+            (all, _) if all >= of_all => format!("{of_all} uploads, gates, tests and comparisons at once"),
+            (_, own) if own >= of_one => format!("{of_one} uploads, gates, tests and comparisons of one person or service at once"),
+            _ => {
+                at_work.by.push(subject.actor.clone());
+                let upload = at_work.upload.clone();
+                return Ok(Turn { gate: self.clone(), workspace: subject.workspace, by: subject.actor.clone(), upload });
+            }
+        };
+        Err(Failure::Share(share).into())
     }
 
     /// Waits until no other tests of the workspace are tried, so that it leaves room for those of others.
@@ -100,13 +110,13 @@ impl Directory {
     /// Begins with work that takes long; a request may begin as often as it likes.
     ///
     /// # Errors
-    /// [`Failure::Share`] if the workspace has [`limits::LONG_WORK`] such requests already, or all workspaces together have as many as they
-    /// may.
+    /// [`Failure::Share`] if the workspace has [`limits::LONG_WORK`] such requests already, or the subject [`limits::LONG_WORK_OF_ONE`], or
+    /// all workspaces together have as many as they may.
     pub(super) fn begin_long_work(&self) -> Result<(), Error> {
         if self.turn.get().is_some() {
             return Ok(());
         }
-        let turn = self.gate.begin_long_work(self.subject.workspace)?;
+        let turn = self.gate.begin_long_work(&self.subject)?;
         let used_up = |_| Failure::Share("what all workspaces may have together of uploads, gates, tests and comparisons".to_owned());
         let view = self.gate.long_work.views.clone().try_acquire_owned().map_err(used_up)?;
         // Two fields of one request may both come here: the leave that is not kept goes at once.
@@ -119,7 +129,8 @@ impl Directory {
     /// # Errors
     /// [`Failure::Share`] if the workspace has [`limits::ACTIVATIONS`] more such requests than others may be.
     pub(super) fn begin_activation(&self) -> Result<(), Error> {
-        let turn = self.gate.begin(self.subject.workspace, limits::LONG_WORK + limits::ACTIVATIONS)?;
+        let most = limits::LONG_WORK + limits::ACTIVATIONS;
+        let turn = self.gate.begin(&self.subject, (most, most))?;
         let _ = self.turn.set(ViewTurn { _turn: turn, _view: None });
         Ok(())
     }
@@ -129,8 +140,10 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let mut workspaces = locked(&self.gate.long_work.workspaces);
         if let Some(at_work) = workspaces.get_mut(&self.workspace) {
-            at_work.requests -= 1;
-            if at_work.requests == 0 {
+            if let Some(place) = at_work.by.iter().position(|actor| *actor == self.by) {
+                at_work.by.swap_remove(place);
+            }
+            if at_work.by.is_empty() {
                 workspaces.remove(&self.workspace);
             }
         }

@@ -47,7 +47,7 @@ impl Gate {
     pub async fn leave_to_upload(self: &Arc<Self>, subject: Subject, now: Timestamp) -> Result<UploadLeave, Error> {
         let directory = self.open(subject.clone(), now).await?;
         directory.require("policy.upload").await?;
-        let turn = self.begin_long_work(subject.workspace)?;
+        let turn = self.begin_long_work(&subject)?;
         Ok(UploadLeave { gate: self.clone(), subject, now, turn })
     }
 
