@@ -483,8 +483,9 @@ async fn world(host: &TestHost, key: &str) -> World {
 /// Starts a shadow, and puts something of each kind into the recycle bin.
 async fn prepare_something(host: &TestHost, world: &World) {
     let token = host.token(world, &Asker::person(0)).await;
-    let shade = "mutation { done: startPolicyShadow(input: { candidate: {}, note: \"a shadow\" }) { userErrors { code } } }";
-    assert_eq!(host.graphql(&token, shade, Json::Null).await["data"]["done"]["userErrors"], json!([]));
+    let shade = "mutation ($input: StartPolicyShadowInput!) { done: startPolicyShadow(input: $input) { userErrors { code } } }";
+    let shadow = json!({ "input": { "candidate": { "standardSettings": "{\"members_see\": \"self\"}" }, "note": "a shadow" } });
+    assert_eq!(host.graphql(&token, shade, shadow).await["data"]["done"]["userErrors"], json!([]));
     for (add, input, remove) in [
         ("user: addUser(input: { user: { userName: \"binned\" } }) { of: user { id } }", "userId", "removeUser"),
         ("group: createGroup(input: { name: \"Binned\" }) { of: group { id } }", "groupId", "deleteGroup"),

@@ -117,6 +117,37 @@ fn what_a_list_would_have_besides_is_found_by_drawing() {
 }
 
 #[test]
+fn a_look_over_somebodys_shoulder_is_put_to_no_shadow() {
+    on_stage(async |stage| {
+        set(stage, STRICT).await;
+        start(stage, json!({ "standardSettings": WIDE })).await;
+        let list = json!({ "query": "{ groups(first: 5) { nodes { name } } }" });
+        for _ in 0..3 {
+            let request = stage.host.request(stage.token("ada")).header("bailiwick-view-as", stage.user("ned")).json(&list);
+            let answer: Json = request.send().await.unwrap().json().await.unwrap();
+            assert_eq!(answer["data"]["groups"]["nodes"], json!([{ "name": "Sales" }, { "name": "North" }]), "{answer}");
+        }
+        // What is asked later is compared later: this list was put to it, and those were not.
+        stage.query("ned", "{ users(first: 5) { nodes { userName } } }").await;
+        let shadow = until(stage, "ada", compared("user.read", 1)).await;
+        assert_eq!(line(&shadow, "group.read"), &Json::Null, "{shadow:#}");
+    });
+}
+
+#[test]
+fn what_is_active_is_no_shadow_of_itself() {
+    on_stage(async |stage| {
+        set(stage, WIDE).await;
+        for candidate in [json!({}), json!({ "standard": true, "standardSettings": WIDE })] {
+            let refused = stage.ask("ada", "startPolicyShadow", json!({ "candidate": candidate }), "shadow { id }").await;
+            let message = refused["userErrors"][0]["message"].as_str().unwrap();
+            assert!(refused["shadow"].is_null() && message.contains("the candidate is what is active"), "{refused}");
+        }
+        assert_eq!(look(stage, "ada").await, Json::Null);
+    });
+}
+
+#[test]
 fn writes_are_put_to_the_candidate_as_they_were() {
     on_stage(async |stage| {
         let mut guest = Guest::new().describing(|manifest| {
@@ -373,7 +404,16 @@ fn a_workspace_does_so_much_long_work_at_once_and_its_neighbour_waits_for_nobody
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        let (turned_away, ()) = tokio::join!(attack(), neighbour());
+        // A colleague, too, who does what takes a place among the same requests.
+        let colleague = async {
+            for _ in 0..20 {
+                let report = "{ policyTestReport(candidate: { standard: true }) { passed } }";
+                let answer = stage.host.graphql(stage.token("sue"), report, json!({})).await;
+                assert_eq!((&answer["data"], answer.get("errors")), (&json!({ "policyTestReport": null }), None));
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let (turned_away, (), ()) = tokio::join!(attack(), neighbour(), colleague);
         assert!(turned_away >= 30, "{turned_away}");
         // When they are done, others may begin.
         let done = stage.host.graphql(stage.token("ada"), compare, json!({ "input": { "candidate": { "standard": true } } })).await;

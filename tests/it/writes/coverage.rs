@@ -80,7 +80,7 @@ fn rows(stage: &Stage<'_>) -> Vec<Row> {
             &["policy.activate"],
         ),
         row("activatePolicy", json!({ "expectedVersionId": "NOW_ACTIVE", "standardSettings": "" }), &["policy.activate"]),
-        row("startPolicyShadow", json!({ "candidate": { "standard": true } }), &["policy.activate"]),
+        row("startPolicyShadow", json!({ "candidate": { "standardSettings": "{}" } }), &["policy.activate"]),
         row("stopPolicyShadow", json!({ "shadowId": "NEW_SHADOW" }), &["policy.activate"]),
         row("updatePolicyTests", json!({ "expectedVersion": 0, "text": "" }), &["policy.upload"]),
         row("rollBackPolicy", json!({}), &["policy.rollback"]),

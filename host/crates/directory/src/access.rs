@@ -357,14 +357,27 @@ pub struct Directory {
 /// The scopes that were asked for so far, each once a request.
 #[derive(Default)]
 struct Scopes {
-    user: OnceCell<Arc<Scope>>,
-    group: OnceCell<Arc<Scope>>,
-    role: OnceCell<Arc<Scope>>,
-    membership: OnceCell<Arc<Scope>>,
-    grant: OnceCell<Arc<Scope>>,
+    user: OnceCell<Option<AskedScope>>,
+    group: OnceCell<Option<AskedScope>>,
+    role: OnceCell<Option<AskedScope>>,
+    membership: OnceCell<Option<AskedScope>>,
+    grant: OnceCell<Option<AskedScope>>,
     exact_user: OnceCell<Arc<Scope>>,
     exact_group: OnceCell<Arc<Scope>>,
     exact_role: OnceCell<Arc<Scope>>,
+}
+
+/// What a policy answered about lists of a kind.
+struct AskedScope {
+    scope: Arc<Scope>,
+    /// Whether a shadow was told that somebody lists these.
+    is_shaded: AtomicBool,
+}
+
+impl AskedScope {
+    fn new(scope: Scope) -> Self {
+        Self { scope: Arc::new(scope), is_shaded: AtomicBool::new(false) }
+    }
 }
 
 /// What a request has cost so far.

@@ -1,9 +1,12 @@
 //! Asking the policy and enforcing what it answers. Everything that is not a clear permission is a denial.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use super::{
-    Directory, Gate, Sealed, Subject, Visible,
+    AskedScope, Directory, Gate, Sealed, Subject, Visible,
     facts::{self, Facts, Planned, Prepared},
     log::{Call, Evidence, Pick, purpose},
     resource::{Hidden, Resource},
@@ -401,33 +404,50 @@ impl Directory {
         }
     }
 
+    /// The scope over `kind` for a list that the subject asks for, which a shadow is told of once a request.
+    pub(super) async fn scope_of_list(&self, kind: Kind) -> Result<Arc<Scope>, Error> {
+        let Some(asked) = self.asked_scope(kind).await? else { return Ok(Arc::new(Scope::nothing())) };
+        if let Some(shadow) = &self.shadow
+            && !asked.is_shaded.swap(true, Ordering::Relaxed)
+        {
+            self.shade_list(shadow, kind);
+        }
+        Ok(asked.scope.clone())
+    }
+
     /// The scope over `kind`, asked for once a request.
     pub(super) async fn scope(&self, kind: Kind) -> Result<Arc<Scope>, Error> {
+        let asked = self.asked_scope(kind).await?;
+        Ok(asked.map_or_else(|| Arc::new(Scope::nothing()), |asked| asked.scope.clone()))
+    }
+
+    /// `None` where nobody is asked: nothing of it is seen.
+    async fn asked_scope(&self, kind: Kind) -> Result<Option<&AskedScope>, Error> {
         let cell = match kind {
             Kind::User => &self.scopes.user,
             Kind::Group => &self.scopes.group,
             Kind::Role => &self.scopes.role,
             Kind::Membership => &self.scopes.membership,
             Kind::Grant => &self.scopes.grant,
-            _ => return Ok(Arc::new(Scope::nothing())),
+            _ => return Ok(None),
         };
-        cell.get_or_try_init(|| self.ask_scope(kind)).await.cloned()
+        Ok(cell.get_or_try_init(|| self.ask_scope(kind)).await?.as_ref())
     }
 
-    async fn ask_scope(&self, kind: Kind) -> Result<Arc<Scope>, Error> {
+    async fn ask_scope(&self, kind: Kind) -> Result<Option<AskedScope>, Error> {
         let action = kind.read();
         if !self.subject.may_attempt(&action) {
-            return Ok(Arc::new(Scope::nothing()));
+            return Ok(None);
         }
         let (needs, settings) = {
             let mut decider = self.decider.lock().await;
-            let Some(side) = decider.side(&action)? else { return Ok(Arc::new(Scope::nothing())) };
+            let Some(side) = decider.side(&action)? else { return Ok(None) };
             (side.needs.clone(), side.settings.clone())
         };
         let Prepared { context, positions, .. } = self.prepare(&action, settings, &needs, &Facts::None(kind)).await?;
         let (outcome, counts, fields) = {
             let mut decider = self.decider.lock().await;
-            let Some(side) = decider.side(&action)? else { return Ok(Arc::new(Scope::nothing())) };
+            let Some(side) = decider.side(&action)? else { return Ok(None) };
             let outcome = side.session.scope(context, kind.name()).await;
             let counts = side.note(&outcome);
             (outcome, counts, side.manifest.fields.clone())
@@ -436,9 +456,6 @@ impl Directory {
             self.count_call(counts).await;
         }
         let filter = outcome?;
-        if let Some(shadow) = &self.shadow {
-            self.shade_list(shadow, kind);
-        }
         let names = self.names(&filter, &positions).await?;
         let mut scope = match scope::compile(&filter, kind, &names) {
             Ok(scope) => scope,
@@ -448,7 +465,7 @@ impl Directory {
             }
         };
         scope.searchable = known_only(scope.searchable, kind, &fields);
-        Ok(Arc::new(self.narrowed_scope(scope, kind).await?))
+        Ok(Some(AskedScope::new(self.narrowed_scope(scope, kind).await?)))
     }
 
     async fn names<'a>(&self, filter: &RowFilter, positions: &'a [Option<crate::ids::GroupId>]) -> Result<Names<'a>, Error> {

@@ -217,7 +217,7 @@ impl Directory {
     ) -> Result<Option<(List<R::Among, R::Predicate, R::Sort>, Arc<Scope>)>, Error> {
         let mut predicates = Vec::new();
         ask.filter.iter().for_each(|filter| filter.predicates(&mut predicates));
-        let own = if R::needs_exact(&ask.among) { self.exact_scope(R::KIND).await? } else { self.scope(R::KIND).await? };
+        let own = if R::needs_exact(&ask.among) { self.exact_scope(R::KIND).await? } else { self.scope_of_list(R::KIND).await? };
         if own.is_nothing() {
             return Ok(None);
         }
@@ -228,7 +228,7 @@ impl Directory {
         }
         self.require_searchable_attributes(R::KIND, &fields).await?;
         for (kind, field) in predicates.iter().filter_map(|predicate| R::field_of_edge(predicate)) {
-            let edges = self.scope(kind).await?;
+            let edges = self.scope_of_list(kind).await?;
             if !edges.is_nothing() {
                 self.searchable(&edges, kind, field)?;
             }
@@ -332,7 +332,7 @@ impl Directory {
     ///
     /// Edges, trees and filters over them need it: a row that joins others can not be confirmed after the fact.
     pub(super) async fn exact_scope(&self, kind: Kind) -> Result<Arc<Scope>, Error> {
-        let scope = self.scope(kind).await?;
+        let scope = self.scope_of_list(kind).await?;
         if scope.exact {
             return Ok(scope);
         }
@@ -366,7 +366,7 @@ impl Directory {
 
     async fn confirmed<R: Listable>(&self) -> Result<Vec<Uuid>, Error> {
         let mut sight = Sight { me: self.subject.user(), ..Sight::default() };
-        *R::sight(&mut sight) = Some(self.scope(R::KIND).await?);
+        *R::sight(&mut sight) = Some(self.scope_of_list(R::KIND).await?);
         let list = List { among: R::all(), sight, filter: None, order: Order::default(), window: Window::default() };
         let page = self.refill::<R>(list, limits::SCAN_ROWS).await?;
         if page.more {

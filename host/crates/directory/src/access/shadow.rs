@@ -65,8 +65,8 @@ impl Directory {
     /// ends with that version.
     ///
     /// # Errors
-    /// [`Error::Forbidden`]; [`Error::NotFound`] without the module, [`Error::Refused`] for one that was rejected or does not load, and if
-    /// a shadow runs; [`Error::Invalid`] for settings that it refuses; [`Error::Stale`] if another version is active by now; those of
+    /// [`Error::Forbidden`]; [`Error::NotFound`] without the module, [`Error::Refused`] for one that was rejected or does not load, for what is
+    /// active itself, and if a shadow runs; [`Error::Invalid`] for settings that it refuses; [`Error::Stale`] if another version is active by now; those of
     /// policy and store.
     pub async fn start_shadow(&self, candidate: &Candidate, note: Option<String>, ids: &mut dyn IdSource) -> Result<ShadowId, Error> {
         self.require("policy.activate").await?;
@@ -74,6 +74,12 @@ impl Directory {
         self.begin_long_work()?;
         let id = ShadowId(ids.next_id());
         let candidate = PolicyVersion { note: note.clone(), ..self.candidate_version(candidate).await? };
+        let decides =
+            |version: &PolicyVersion| (version.digest, version.standard, version.settings.clone(), version.standard_settings.clone());
+        if decides(&candidate) == decides(&self.version) {
+            let itself = "the candidate is what is active, and would only agree with itself; name another module, or other settings";
+            return Err(Error::Refused(itself.to_owned()));
+        }
         for digest in [Some(candidate.standard), candidate.digest].into_iter().flatten() {
             let loaded = self.gate.load_in_time(self.subject.workspace, digest).await;
             loaded.map_err(|failure| Error::Refused(format!("the candidate can not be loaded: {failure}")))?;
