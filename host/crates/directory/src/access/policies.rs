@@ -402,7 +402,7 @@ fn earlier(history: &[PolicyVersion], active: &PolicyVersion, to: Option<PolicyV
     };
     found.ok_or_else(|| match to {
         Some(id) => Error::NotFound(format!("policy version `{id}`")),
-        None => Error::Refused("there is no version before the active one; name one with `to`".to_owned()),
+        None => Error::Refused("there is no version before the active one; name one by its id, or activate a module".to_owned()),
     })
 }
 

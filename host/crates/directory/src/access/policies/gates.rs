@@ -48,8 +48,9 @@ impl Findings {
 }
 
 impl Directory {
-    /// Asks every gate, one after the other, also when an earlier one refuses: the caller is told everything at once. Nothing is found if
-    /// all let the candidate through.
+    /// Asks every gate, one after the other, also when an earlier one refuses: the caller is told everything at once. Only under settings
+    /// that are refused nothing else is asked, since what a policy would say there is nothing. Nothing is found if all let the candidate
+    /// through.
     ///
     /// # Errors
     /// Where a gate could not look, because the store or the server failed.
@@ -66,6 +67,9 @@ impl Directory {
                 )),
             }
             reasons.append(&mut findings.reasons);
+            if gate == PolicyGate::Settings && !reasons.is_empty() {
+                break;
+            }
         }
         Ok(reasons)
     }
