@@ -78,8 +78,11 @@ pub(in super::super) fn check_content(headers: &HeaderMap, wanted: &str) -> Resu
     if media && !encoded && parts.filter_map(charset).all(|utf8| utf8) {
         return Ok(());
     }
+    if encoded {
+        return Err(Failure::new(Code::UNSUPPORTED_MEDIA_TYPE, "the body is compressed (`Content-Encoding`); send it as it is".to_owned()));
+    }
     let shown: String = sent.chars().take(64).collect();
-    Err(Failure::new(Code::UNSUPPORTED_MEDIA_TYPE, format!("the body is `{shown}`; send it as `{wanted}`, not compressed, text as UTF-8")))
+    Err(Failure::new(Code::UNSUPPORTED_MEDIA_TYPE, format!("the body is `{shown}`; send it as `{wanted}`, text as UTF-8")))
 }
 
 fn operation(value: Value) -> Result<Operation, Failure> {
