@@ -16,6 +16,7 @@ mod progress;
 mod remote;
 mod schema;
 mod serve;
+mod settings;
 mod token;
 mod workspace;
 
@@ -120,7 +121,7 @@ pub fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error, FAILURE),
+        Err(error) => failed(&error, if error.is::<Usage>() { USAGE } else { FAILURE }),
     }
 }
 
@@ -172,6 +173,11 @@ fn layers(global: &Global, command: &Command) -> Result<Layers, crate::config::E
     }
     Ok(layers)
 }
+
+/// Options that do not fit together, as only the command itself can tell.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(&'static str);
 
 /// Says what went wrong, with every cause that adds something.
 fn failed(error: &anyhow::Error, code: u8) -> ExitCode {

@@ -17,7 +17,7 @@ mod json;
 mod limits;
 mod metrics;
 mod observe;
-mod policies;
+pub(crate) mod policies;
 mod request_id;
 mod server;
 

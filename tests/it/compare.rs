@@ -2,18 +2,18 @@
 //!
 //! `BAILIWICK_TEST_SEED` starts elsewhere, `BAILIWICK_TEST_CASES` compares more workspaces.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+mod oracle;
+mod program;
+
+use std::{collections::BTreeSet, sync::Arc};
 
 use bailiwick::wiring;
 use directory::{
     Error,
-    access::{Candidate, CandidateModule, Compare, ComparePairs, Object},
-    limits,
-    register::{self, Kind as Registered},
+    access::{Candidate, CandidateModule, Compare, ComparePairs},
+    limits, register,
 };
+use oracle::{COMPARE, Found, Line, Said, count, expected, writes};
 use serde_json::{Value as Json, json};
 use tests::{
     TestHost,
@@ -27,11 +27,7 @@ use tests::{
         sight::Sight,
         standard::{Mode, Standard},
     },
-    on_each_database, program,
-};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
+    on_each_database,
 };
 
 use crate::{
@@ -45,13 +41,6 @@ const CASES: usize = 40;
 const POLICIES: usize = 4;
 /// Pairs of a small piece.
 const PIECE: i64 = 20;
-
-/// The whole of a comparison.
-const COMPARE: &str = "query ($input: ComparePoliciesInput!, $after: String) { compared: comparePolicies(input: $input, after: $after) {
-    activeVersion done total hasNextPage endCursor
-    actions { action compared gained lost fieldsChanged unseen fields { name hidden shown }
-      examples { change subject { id } object { id } hiddenFields shownFields activeReason candidateReason } }
-    failures { side action pairs reason } } }";
 
 #[test]
 fn each_line_is_what_both_policies_say() {
@@ -140,216 +129,6 @@ async fn proposed(host: &TestHost, world: &World, policy: &Policy) -> Json {
         Policy::Rules(rules, _) => {
             let module = host.install(workspace, "rules", Arc::from(RULES)).await;
             json!({ "policyId": module.to_string(), "settings": rules.settings(world), "standardSettings": standard })
-        }
-    }
-}
-
-/// What a policy says while it is active, of every active person: what they see by the naive reading, and what they may do by the gate.
-struct Said {
-    people: Vec<Of>,
-}
-
-struct Of {
-    person: usize,
-    /// The fields that each row loses; `None` where it is hidden.
-    rows: [Vec<Option<BTreeSet<String>>>; 5],
-    /// By action, whether it is allowed on each row.
-    may: BTreeMap<String, Vec<bool>>,
-}
-
-impl Said {
-    async fn read(host: &TestHost, world: &World, policy: &Policy) -> Self {
-        let mut people = Vec::new();
-        for person in (0..world.people.len()).filter(|person| world.people[*person].status == "active") {
-            let asker = Asker::person(person);
-            let sight = Sight::new(world, &asker, policy);
-            let lost = |kind: Kind, row: usize| {
-                sight.sees(kind, row).then(|| fields(world, kind).into_iter().filter(|field| sight.hides(kind, row, field)).collect())
-            };
-            let rows = Kind::ALL.map(|kind| (0..count(world, kind)).map(|row| lost(kind, row)).collect());
-            let directory = host.directory(world, &asker).await;
-            let mut may = BTreeMap::new();
-            for kind in Kind::ALL {
-                let actions = writes(kind);
-                let decided = directory.can(&actions, &every(world, kind)).await.unwrap();
-                for (at, action) in actions.iter().enumerate() {
-                    may.insert(action.clone(), decided.iter().map(|row| row[at].allowed).collect());
-                }
-            }
-            people.push(Of { person, rows, may });
-        }
-        Self { people }
-    }
-}
-
-/// Every field that a policy may take from a row of a kind, custom attributes one by one.
-fn fields(world: &World, kind: Kind) -> Vec<String> {
-    let own = kind.fields().iter().filter(|field| **field != "attributes.*").map(|field| (*field).to_owned());
-    let custom = world.attributes.iter().filter(|_| kind.fields().contains(&"attributes.*")).map(|name| format!("attributes.{name}"));
-    own.chain(custom).collect()
-}
-
-/// The actions of a kind on what is there, reads left out.
-fn writes(kind: Kind) -> Vec<String> {
-    let verbs = Registered::named(kind.name()).unwrap().verbs().iter();
-    verbs.filter(|verb| !["read", "create", "add", "restore"].contains(verb)).map(|verb| format!("{kind}.{verb}")).collect()
-}
-
-const fn count(world: &World, kind: Kind) -> usize {
-    match kind {
-        Kind::User => world.people.len(),
-        Kind::Group => world.groups.len(),
-        Kind::Role => world.roles.len(),
-        Kind::Membership => world.memberships.len(),
-        Kind::Grant => world.grants.len(),
-    }
-}
-
-fn every(world: &World, kind: Kind) -> Object {
-    macro_rules! ids {
-        ($rows:ident) => {
-            world.$rows.iter().map(|row| row.id.parse().unwrap()).collect()
-        };
-    }
-    match kind {
-        Kind::User => Object::Users(ids!(people)),
-        Kind::Group => Object::Groups(ids!(groups)),
-        Kind::Role => Object::Roles(ids!(roles)),
-        Kind::Membership => Object::Memberships(ids!(memberships)),
-        Kind::Grant => Object::Grants(ids!(grants)),
-    }
-}
-
-/// What changes for one action.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Line {
-    compared: i64,
-    gained: i64,
-    lost: i64,
-    fields_changed: i64,
-    unseen: i64,
-    /// By name: how often it becomes hidden, and shown.
-    fields: BTreeMap<String, (i64, i64)>,
-}
-
-/// A change by name: action, what becomes of it, for whom, of what, and fields that become hidden and shown.
-type Named = (String, String, String, String, Vec<String>, Vec<String>);
-
-#[derive(Debug, Default)]
-struct Expected {
-    lines: BTreeMap<String, Line>,
-    named: BTreeSet<Named>,
-    pairs: i64,
-}
-
-fn expected(world: &World, asker: &Sight<'_>, before: &Said, after: &Said) -> Expected {
-    let mut expected = Expected::default();
-    for (before, after) in before.people.iter().zip(&after.people) {
-        for kind in Kind::ALL {
-            for row in 0..count(world, kind) {
-                expected.pairs += 1;
-                let sees = asker.sees(Kind::User, before.person) && asker.sees(kind, row);
-                let (old, new) = (&before.rows[kind as usize][row], &after.rows[kind as usize][row]);
-                let mut note = |action: String, open: (bool, bool), fields: [Vec<String>; 2]| {
-                    let line = expected.lines.entry(action.clone()).or_default();
-                    line.compared += 1;
-                    let [hidden, shown] = fields;
-                    let (change, sum) = match open {
-                        (false, true) => ("GAINED", &mut line.gained),
-                        (true, false) => ("LOST", &mut line.lost),
-                        (true, true) if !hidden.is_empty() || !shown.is_empty() => ("FIELDS_CHANGED", &mut line.fields_changed),
-                        _ => return,
-                    };
-                    *sum += 1;
-                    hidden.iter().for_each(|field| line.fields.entry(field.clone()).or_default().0 += 1);
-                    shown.iter().for_each(|field| line.fields.entry(field.clone()).or_default().1 += 1);
-                    if sees {
-                        let (subject, object) = (world.people[before.person].id.clone(), asker.id(kind, row).to_owned());
-                        expected.named.insert((action, change.to_owned(), subject, object, sorted(hidden), sorted(shown)));
-                    } else {
-                        line.unseen += 1;
-                    }
-                };
-                let fields = match (old, new) {
-                    (Some(old), Some(new)) => [new.difference(old).cloned().collect(), old.difference(new).cloned().collect()],
-                    _ => [Vec::new(), Vec::new()],
-                };
-                note(format!("{kind}.read"), (old.is_some(), new.is_some()), fields);
-                for action in writes(kind) {
-                    let open = (old.is_some() && before.may[&action][row], new.is_some() && after.may[&action][row]);
-                    note(action, open, [Vec::new(), Vec::new()]);
-                }
-            }
-        }
-    }
-    expected
-}
-
-fn sorted(mut names: Vec<String>) -> Vec<String> {
-    names.sort_unstable();
-    names
-}
-
-/// What the server says of a comparison, its pieces added up.
-#[derive(Debug, Default)]
-struct Found {
-    lines: BTreeMap<String, Line>,
-    named: BTreeSet<Named>,
-    failures: Vec<Json>,
-    pieces: usize,
-    done: i64,
-    total: i64,
-}
-
-impl Found {
-    async fn walk(host: &TestHost, token: &str, input: &Json) -> Self {
-        let mut found = Self::default();
-        let mut after = Json::Null;
-        loop {
-            let mut answer = host.graphql(token, COMPARE, json!({ "input": input, "after": after })).await;
-            assert_eq!(answer.get("errors"), None, "{input}");
-            let piece = answer["data"]["compared"].take();
-            let done = piece["done"].as_i64().unwrap();
-            assert!(done >= found.done, "progress goes one way");
-            found.add(&piece);
-            if piece["hasNextPage"] == false {
-                assert_eq!(piece["endCursor"], Json::Null);
-                return found;
-            }
-            after = piece["endCursor"].clone();
-        }
-    }
-
-    fn add(&mut self, piece: &Json) {
-        let number = |of: &Json, name: &str| of[name].as_i64().unwrap();
-        let texts = |of: &Json| of.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect::<Vec<_>>();
-        self.pieces += 1;
-        (self.done, self.total) = (number(piece, "done"), number(piece, "total"));
-        self.failures.extend(piece["failures"].as_array().unwrap().iter().cloned());
-        for found in piece["actions"].as_array().unwrap() {
-            let action = found["action"].as_str().unwrap().to_owned();
-            let line = self.lines.entry(action.clone()).or_default();
-            line.compared += number(found, "compared");
-            line.gained += number(found, "gained");
-            line.lost += number(found, "lost");
-            line.fields_changed += number(found, "fieldsChanged");
-            line.unseen += number(found, "unseen");
-            for field in found["fields"].as_array().unwrap() {
-                let sums = line.fields.entry(field["name"].as_str().unwrap().to_owned()).or_default();
-                *sums = (sums.0 + number(field, "hidden"), sums.1 + number(field, "shown"));
-            }
-            for example in found["examples"].as_array().unwrap() {
-                let text = |of: &Json| of.as_str().unwrap().to_owned();
-                let named = (
-                    action.clone(),
-                    text(&example["change"]),
-                    text(&example["subject"]["id"]),
-                    text(&example["object"]["id"]),
-                    sorted(texts(&example["hiddenFields"])),
-                    sorted(texts(&example["shownFields"])),
-                );
-                assert!(self.named.insert(named), "an example stands twice: {example}");
-            }
         }
     }
 }
@@ -698,119 +477,6 @@ fn whoever_may_not_explain_is_refused_by_the_gate_itself() {
         let refused = host.directory(&world, &asker).await.compare_policies(&ask, None).await;
         assert!(matches!(refused, Err(Error::Forbidden { action, .. }) if action == "policy.explain"));
     });
-}
-
-/// The program against the server, with a token of somebody of the workspace.
-async fn run_program(host: &TestHost, token: &str, arguments: &[&str]) -> (i32, String, String) {
-    let mut command = tokio::process::Command::new(program::path());
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BAILIWICK_")) {
-        command.env_remove(name);
-    }
-    command.env("BAILIWICK_SERVER", &host.url).env("BAILIWICK_TOKEN", token).args(["policy", "compare"]).args(arguments);
-    let output = command.output().await.unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-}
-
-#[test]
-fn the_command_line_adds_the_pieces_up() {
-    on_each_database(async |host: &TestHost| {
-        let world = world(host, "program", 6).await;
-        let token = host.token(&world, &Asker::person(0)).await;
-        let folder = tempfile::tempdir().unwrap();
-        let settings = folder.path().join("closed.json");
-        std::fs::write(&settings, open_and_closed()[1].settings()).unwrap();
-        let settings = settings.to_str().unwrap();
-        let name = world.people[0].texts["userName"].as_str();
-        for (choice, input) in [
-            (vec!["--sample", "7", "--seed", "3"], json!({ "sample": 7, "seed": 3 })),
-            (vec!["--user", name, "--action", "user.read"], json!({ "userIds": [world.people[0].id], "actions": ["user.read"] })),
-            (vec!["--object", &world.people[1].id], json!({ "objectIds": [world.people[1].id] })),
-        ] {
-            let mut input = input;
-            input["candidate"] = closing();
-            let expected = Found::walk(host, &token, &input).await;
-            let arguments = [&["--candidate", "standard", "--settings", settings][..], &choice].concat();
-            let (code, text, errors) = run_program(host, &token, &[&arguments[..], &["--json"]].concat()).await;
-            assert_eq!(code, 0, "{errors}");
-            let mut found = Found::default();
-            found.add(&serde_json::from_str(&text).unwrap());
-            assert_eq!((found.lines, found.done, found.total), (expected.lines.clone(), expected.done, expected.total), "{choice:?}");
-            let (code, table, errors) = run_program(host, &token, &arguments).await;
-            assert_eq!(code, 0, "{errors}");
-            for (action, line) in &expected.lines {
-                let changes = line.gained + line.lost + line.fields_changed > 0;
-                let row = table.lines().any(|row| row.starts_with(action.as_str()) && row.contains(' '));
-                assert_eq!(row, changes, "{action} in {table}");
-            }
-        }
-        let alone = ["--candidate", "standard"];
-        for (token, arguments, says) in [
-            ("nonsense", &alone[..], "the token is unknown"),
-            (&token, &["--user", "nobody at all"], "user `nobody at all` is not there, or you may not see it"),
-            (&token, &["--candidate", "pol_x"], "is not an id of this kind"),
-            (&token, &["--object", "usr_00000000000070008000000000000000"], "is not there, or you may not see it"),
-            (&token, &["--settings", "/nowhere"], "the settings in /nowhere can not be read"),
-        ] {
-            let (code, text, errors) = run_program(host, token, arguments).await;
-            assert_eq!((code, text.as_str()), (1, ""), "{arguments:?}");
-            assert!(errors.contains(says), "{arguments:?}: {errors}");
-        }
-    });
-}
-
-/// A server that answers one piece of a comparison, and then that it can not; gives back what it was asked.
-async fn half_a_server(listener: &TcpListener, answers: [(&str, Json); 2]) -> Vec<Json> {
-    let mut asked = Vec::new();
-    for (status, answer) in answers {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut sent = Vec::new();
-        let body = loop {
-            let mut part = [0; 4096];
-            let read = stream.read(&mut part).await.unwrap();
-            sent.extend_from_slice(&part[..read]);
-            let text = String::from_utf8(sent.clone()).unwrap();
-            let whole = text.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str::<Json>(body).ok());
-            if let Some(body) = whole {
-                break body;
-            }
-            assert!(read > 0, "it was asked nothing: {text}");
-        };
-        asked.push(body);
-        let answer = answer.to_string();
-        let head =
-            format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", answer.len());
-        stream.write_all(format!("{head}{answer}").as_bytes()).await.unwrap();
-    }
-    asked
-}
-
-#[tokio::test]
-async fn a_comparison_that_ends_early_prints_its_sums_and_how_to_go_on() {
-    let piece = json!({ "data": { "comparePolicies": {
-        "activeVersion": "pov_1", "done": 5, "total": 9, "hasNextPage": true, "endCursor": "there",
-        "actions": [{ "action": "user.read", "compared": 5, "gained": 2, "lost": 0, "fieldsChanged": 0, "unseen": 0, "fields": [], "examples": [] }],
-        "failures": []
-    } } });
-    let failed = json!({ "data": null, "errors": [{ "message": "the server stops", "extensions": { "code": "INTERNAL" } }] });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let program = async {
-        let command = tokio::process::Command::new(program::path())
-            .env_clear()
-            .args(["policy", "compare", "--server", &url, "--token", "x", "--candidate", "standard", "--after", "here", "--json"])
-            .output()
-            .await;
-        command.unwrap()
-    };
-    let (asked, output) = tokio::join!(half_a_server(&listener, [("200 OK", piece), ("500 Internal Server Error", failed)]), program);
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    assert_eq!((&asked[0]["variables"]["after"], &asked[1]["variables"]["after"]), (&json!("here"), &json!("there")));
-    assert_eq!(output.status.code(), Some(1));
-    let sums: Json = serde_json::from_str(&text(&output.stdout)).unwrap();
-    assert_eq!((&sums["done"], &sums["endCursor"], &sums["actions"][0]["gained"]), (&json!(5), &json!("there"), &json!(2)));
-    let errors = text(&output.stderr);
-    assert!(errors.contains("`--after there`") && errors.contains("5 of 9 pairs") && errors.contains("the server stops"), "{errors}");
 }
 
 #[test]

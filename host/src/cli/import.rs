@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use directory::store::ImportSummary;
 use serde_json::{Value, json};
 
-use super::{open, print, progress::Progress, workspace::check_settings};
+use super::{open, print, progress::Progress, settings::Settings, workspace::check_settings};
 use crate::{
     config::Config,
     organisations::{self, FILE_BYTES, Oddity, Plan},
@@ -44,9 +44,9 @@ pub(super) struct Organisations {
     /// Print one line of JSON instead of a summary for people
     #[arg(long)]
     json: bool,
-    /// Settings of `standard` (JSON) for workspaces that are not there yet [default: its own]
-    #[arg(long, value_name = "JSON", default_value = "", hide_default_value = true)]
-    settings: String,
+    /// Settings of `standard`, or a file with them, for workspaces that are not there yet [default: its own]
+    #[arg(long, value_name = "JSON|@FILE", default_value = "", hide_default_value = true)]
+    settings: Settings,
 }
 
 /// What became of one organisation.
@@ -65,7 +65,7 @@ pub(super) async fn run(Command::Organisations(arguments): Command, config: &Con
     let outcomes = if arguments.dry_run {
         plans.into_iter().map(|(key, plan)| Outcome { key, result: plan.map(|plan| (plan, None)) }).collect()
     } else {
-        bring_in(plans, &arguments.settings, config).await?
+        bring_in(plans, &arguments.settings.0, config).await?
     };
     print(&if arguments.json { for_programs(&outcomes) } else { for_people(&outcomes) });
     let failed = outcomes.iter().filter(|outcome| outcome.result.is_err()).count();

@@ -7,6 +7,8 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header, redirec
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use super::Usage;
+
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long it may take to answer: longer than it gives itself for anything but uploads.
@@ -40,8 +42,8 @@ impl OptionalPlace {
     /// # Errors
     /// Without a token nobody asks.
     pub(super) fn place(self) -> anyhow::Result<Place> {
-        let token =
-            self.token.context("as whom? Give --token, or set BAILIWICK_TOKEN; the operator of the server gives --workspace instead")?;
+        let whom = || Usage("as whom? Give --token, or set BAILIWICK_TOKEN; the operator of the server gives --workspace instead");
+        let token = self.token.ok_or_else(whom)?;
         Ok(Place { server: self.server, token })
     }
 }

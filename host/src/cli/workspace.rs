@@ -10,7 +10,7 @@ use directory::{
     text::fold,
 };
 
-use super::{open, print};
+use super::{open, print, settings::Settings};
 use crate::{clock::Clock, config::Config, ids::Ids, organisations::text, wiring};
 
 /// List, show and create workspaces
@@ -98,9 +98,9 @@ pub(super) struct Create {
     /// E-mail address, and user name, of the first user
     #[arg(long, value_name = "EMAIL")]
     administrator: String,
-    /// Settings of `standard` (JSON) [default: its own]
-    #[arg(long, value_name = "JSON", default_value = "", hide_default_value = true)]
-    settings: String,
+    /// Settings of `standard`, or a file with them [default: its own]
+    #[arg(long, value_name = "JSON|@FILE", default_value = "", hide_default_value = true)]
+    settings: Settings,
 }
 
 pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
@@ -117,7 +117,7 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
             print(&line(&workspace));
             let quota = workspace.user_quota.shown().copied().flatten();
             print(&format!("quota: {}", quota.map_or_else(|| "none".to_owned(), |quota| quota.to_string())));
-            super::policy::list::stored(store.as_ref(), workspace.id).await?;
+            super::policy::list::show_stored(store.as_ref(), workspace.id).await?;
         }
         Command::Quota(Quota { key, users: Limit(quota) }) => {
             let workspace = open::workspace(store.as_ref(), &key).await?;
@@ -146,7 +146,7 @@ async fn create(gate: &Gate, create: Create) -> anyhow::Result<()> {
         email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
     });
     let email = email.with_context(|| format!("`{}` is no e-mail address; write for example ada@acme.example", create.administrator))?;
-    check_settings(gate, &create.settings).await?;
+    check_settings(gate, &create.settings.0).await?;
     let operator = open::operator();
     if open::workspace(gate.store().as_ref(), &key).await.is_ok() {
         bail!("workspace `{key}` exists; choose another key, or see `bailiwick workspace show {key}`");
@@ -157,7 +157,7 @@ async fn create(gate: &Gate, create: Create) -> anyhow::Result<()> {
         module: None,
         settings: String::new(),
         standard: wiring::standard().digest,
-        standard_settings: create.settings,
+        standard_settings: create.settings.0,
         activated_by: None,
         activated_at: now,
         repeats: None,

@@ -1,7 +1,7 @@
 //! `/v1/policies`: modules come in, are activated and rolled back. Every step is the gate's decision.
 
 mod body;
-mod view;
+pub(crate) mod view;
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,12 +40,9 @@ pub(super) async fn list(edge: Arc<Edge>, request: Request) -> Result<Response, 
         let active = directory.active_policy().await?;
         let versions = directory.policy_versions().await?;
         let modules = directory.policy_modules().await?;
-        let list = json!({
-            "active": view::active(&active),
-            "versions": versions.iter().map(|version| view::version(version)).collect::<Vec<_>>(),
-            "modules": modules.iter().map(|module| view::module(module)).collect::<Vec<_>>(),
-        });
-        Ok(json_response(StatusCode::OK, &list))
+        let mut list = view::listed(versions.iter().map(|version| &**version), modules.iter().map(|module| &**module));
+        list.insert("active".to_owned(), view::active(&active));
+        Ok(json_response(StatusCode::OK, &list.into()))
     };
     within(edge.app.config.limits.request_ms, work).await
 }

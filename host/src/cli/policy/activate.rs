@@ -7,8 +7,9 @@ use directory::{
 
 use super::{
     super::{
-        open, print,
+        Usage, open, print,
         remote::{OptionalPlace, Remote},
+        settings::Settings,
         warn,
         workspace::check_settings,
     },
@@ -27,6 +28,7 @@ use crate::{clock::Clock, config::Config, ids::Ids, wiring};
     after_long_help = "\
 Examples:
   bailiwick policy activate pol_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f --note 'ticket 12'
+  bailiwick policy activate pol_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f --settings @strict.json
   bailiwick policy activate --workspace acme standard --note 'ticket 12'
   bailiwick policy activate --workspace acme pol_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f --settings '{\"mode\": \"strict\"}'
   bailiwick policy activate --workspace acme standard --settings '{\"members_see\": \"self\"}'"
@@ -43,12 +45,12 @@ pub(in crate::cli) struct Activate {
     /// The module's id, as `policy list` prints it, or `standard`
     #[arg(value_name = "MODULE")]
     module: Module,
-    /// Settings of the module; of `standard` if it decides alone [default: the active ones, or else the module's own defaults]
-    #[arg(long, value_name = "TEXT")]
-    settings: Option<String>,
-    /// Settings of the `standard` behind a module [default: the active ones]
-    #[arg(long, value_name = "TEXT")]
-    standard_settings: Option<String>,
+    /// Settings of the module, or a file with them; of `standard` if it decides alone [default: the active ones, or else its own defaults]
+    #[arg(long, value_name = "JSON|@FILE")]
+    settings: Option<Settings>,
+    /// Settings of the `standard` behind a module, or a file with them [default: the active ones]
+    #[arg(long, value_name = "JSON|@FILE")]
+    standard_settings: Option<Settings>,
     /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
@@ -69,8 +71,10 @@ impl std::str::FromStr for Module {
 pub(super) async fn run(arguments: Activate, config: &Config) -> anyhow::Result<()> {
     let Activate { place, workspace, expected, module: Module(module), settings, standard_settings, note } = arguments;
     if module.is_none() && settings.is_some() && standard_settings.is_some() {
-        anyhow::bail!("`--settings` and `--standard-settings` are both those of `standard` where it decides alone; give one of them");
+        let both = "`--settings` and `--standard-settings` are both those of `standard` where it decides alone; give one of them";
+        return Err(Usage(both).into());
     }
+    let (settings, standard_settings) = (settings.map(|given| given.0), standard_settings.map(|given| given.0));
     let (settings, standard_settings) = match module {
         Some(_) => (settings, standard_settings),
         None => (None, settings.or(standard_settings)),

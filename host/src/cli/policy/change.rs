@@ -1,8 +1,6 @@
 //! Changes of what decides, through a server.
 
-use std::path::Path;
-
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -42,9 +40,18 @@ pub(super) struct UserError {
     message: String,
 }
 
-impl std::fmt::Display for UserError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} ({})", self.message, self.code)
+/// Nothing, or what is wrong: several things in a list, under one code where they have the same.
+pub(super) fn none_of(errors: &[UserError]) -> anyhow::Result<()> {
+    match errors {
+        [] => Ok(()),
+        [only] => Err(anyhow!("{} ({})", only.message, only.code)),
+        [first, others @ ..] if others.iter().all(|error| error.code == first.code) => {
+            let lines: String = errors.iter().map(|error| format!("\n- {}", error.message)).collect();
+            Err(anyhow!("{}:{lines}", first.code))
+        }
+        errors => {
+            Err(anyhow!("refused:{}", errors.iter().map(|error| format!("\n- {} ({})", error.message, error.code)).collect::<String>()))
+        }
     }
 }
 
@@ -91,13 +98,6 @@ pub(super) async fn roll_back(
 
 fn done(Answer { answer }: Answer) -> anyhow::Result<String> {
     let payload = answer.context("the server answers without a payload")?;
-    if !payload.user_errors.is_empty() {
-        bail!("{}", payload.user_errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n- "));
-    }
+    none_of(&payload.user_errors)?;
     Ok(payload.policy.map_or_else(|| "something that you may not see".to_owned(), |version| version.id))
-}
-
-/// The text of a file of settings.
-pub(super) fn text_of(file: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(file).with_context(|| format!("{} can not be read", file.display()))
 }

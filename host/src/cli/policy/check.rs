@@ -11,7 +11,7 @@ use directory::contract::{Engine, Manifest, Validation};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{print, progress},
+    cli::{print, progress, settings::Settings},
     config::Config,
     wiring,
 };
@@ -46,9 +46,9 @@ pub(super) struct ModuleFile {
     /// The module: a component, or a core module built with wit-bindgen
     #[arg(value_name = "WASM")]
     file: PathBuf,
-    /// Also look at it under these settings, as an activation does (JSON, as the module takes it)
-    #[arg(long, value_name = "SETTINGS")]
-    settings: Option<String>,
+    /// Also look at it under these settings, or those of a file, as an activation does
+    #[arg(long, value_name = "JSON|@FILE")]
+    settings: Option<Settings>,
 }
 
 /// What an upload would find.
@@ -74,11 +74,8 @@ impl ModuleFile {
     pub(super) async fn examine(self, engine: &dyn Engine) -> anyhow::Result<Findings> {
         let Self { file, settings } = self;
         let bytes = read(&file)?;
-        let waiting = (bytes.len() >= LARGE_BYTES).then(|| {
-            let megabytes = bytes.len() / 1_000_000;
-            progress::Waiting::begin(&format!("compiling {megabytes} MB of WebAssembly, which takes a core 10 to 20 s"))
-        });
-        let settings = settings.unwrap_or_default();
+        let waiting = compiling(bytes.len());
+        let settings = settings.unwrap_or_default().0;
         // An upload is looked at under the module's defaults, whatever it will be activated with.
         let mut validation = engine.validate(&bytes, "").await;
         if !settings.is_empty() && validation.manifest.is_some() {
@@ -90,6 +87,12 @@ impl ModuleFile {
         drop(waiting);
         Ok(Findings { validation, settings, bytes: bytes.len(), core: wiring::is_core_module(&bytes) })
     }
+}
+
+/// Says that a large module is compiled, until it is dropped.
+pub(super) fn compiling(bytes: usize) -> Option<progress::Waiting> {
+    let what = || format!("compiling {} MB of WebAssembly, which takes a core 10 to 20 s", bytes / 1_000_000);
+    (bytes >= LARGE_BYTES).then(|| progress::Waiting::begin(&what()))
 }
 
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {

@@ -2,16 +2,15 @@
 
 pub(super) mod report;
 
-use std::path::PathBuf;
-
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::super::{
-    print,
+    Usage, print,
     progress::Progress,
     remote::{Place, Remote},
+    settings::Settings,
 };
 
 /// See what another policy would change, before it is activated
@@ -23,9 +22,9 @@ use super::super::{
     after_long_help = "\
 Examples:
   bailiwick policy compare --candidate pol_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f
-  bailiwick policy compare --candidate standard --settings open.json --sample 200
-  bailiwick policy compare --candidate standard --settings strict.json --recorded 1000
-  bailiwick policy compare --settings strict.json --user ada@acme.example --json"
+  bailiwick policy compare --candidate standard --settings @open.json --sample 200
+  bailiwick policy compare --candidate standard --settings @strict.json --recorded 1000
+  bailiwick policy compare --settings @strict.json --user lea.moreau --json"
 )]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
@@ -54,8 +53,8 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
     /// Show at most so many examples of each change
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    examples: usize,
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=EXAMPLES))]
+    examples: u8,
     /// Print the sums as JSON
     #[arg(long)]
     json: bool,
@@ -63,16 +62,17 @@ pub(in crate::cli) struct Arguments {
 
 /// A policy that might be activated.
 #[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
 pub(in crate::cli) struct Candidate {
     /// The module's id, or `standard` for the embedded policy alone [default: the active module]
     #[arg(long, value_name = "POL|standard")]
     candidate: Option<String>,
-    /// Read the candidate's settings from this file [default: the active ones if the module stays, else its defaults]
-    #[arg(long, value_name = "FILE")]
-    settings: Option<PathBuf>,
-    /// Read the settings of the `standard` behind a module from this file [default: the active ones]
-    #[arg(long, value_name = "FILE")]
-    standard_settings: Option<PathBuf>,
+    /// The candidate's settings, or the file that has them [default: the active ones if the module stays, else its defaults]
+    #[arg(long, value_name = "JSON|@FILE")]
+    settings: Option<Settings>,
+    /// The settings of the `standard` behind a module, or the file that has them [default: the active ones]
+    #[arg(long, value_name = "JSON|@FILE")]
+    standard_settings: Option<Settings>,
 }
 
 impl Candidate {
@@ -87,12 +87,10 @@ impl Candidate {
             None => {}
         }
         if alone && settings.is_some() && standard_settings.is_some() {
-            bail!("--candidate standard has one kind of settings; leave --standard-settings out");
+            return Err(Usage("--candidate standard has one kind of settings; leave --standard-settings out").into());
         }
-        for (name, file) in [(if alone { "standardSettings" } else { "settings" }, settings), ("standardSettings", standard_settings)] {
-            if let Some(file) = file {
-                let read = std::fs::read_to_string(&file);
-                let text = read.with_context(|| format!("the settings in {} can not be read", file.display()))?;
+        for (name, given) in [(if alone { "standardSettings" } else { "settings" }, settings), ("standardSettings", standard_settings)] {
+            if let Some(Settings(text)) = given {
                 proposed.insert(name.to_owned(), text.into());
             }
         }
@@ -101,7 +99,7 @@ impl Candidate {
 }
 
 /// Examples that a server gives of each change in one piece, at most.
-const SERVER_EXAMPLES: usize = 50;
+const EXAMPLES: i64 = 50;
 
 const COMPARE: &str = "query ($input: ComparePoliciesInput!, $after: String) {
   comparePolicies(input: $input, after: $after) {
@@ -196,7 +194,7 @@ pub(super) struct Failure {
 
 /// Compares piece after piece, and prints the sums.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let (json, most, after) = (arguments.json, arguments.examples, arguments.after.clone());
+    let (json, most, after) = (arguments.json, usize::from(arguments.examples), arguments.after.clone());
     let remote = Remote::new(arguments.place.clone())?;
     let input = input(&remote, arguments).await?;
     let progress = Progress::new();
@@ -218,7 +216,7 @@ async fn input(remote: &Remote, arguments: Arguments) -> anyhow::Result<Value> {
     let mut input = Map::new();
     let mut give = |name: &str, value: Value| drop(input.insert(name.to_owned(), value));
     give("candidate", candidate.input()?);
-    give("examples", examples.min(SERVER_EXAMPLES).into());
+    give("examples", examples.into());
     if !user.is_empty() {
         let mut ids = Vec::with_capacity(user.len());
         for name in user {

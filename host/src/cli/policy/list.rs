@@ -1,17 +1,14 @@
 //! `bailiwick policy list`.
 
-use directory::{
-    ids::WorkspaceId,
-    model::{PolicyModule, PolicyVersion},
-    store::Store,
-};
+use directory::{ids::WorkspaceId, store::Store};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::super::{
     open, print,
     remote::{OptionalPlace, Remote},
 };
-use crate::{config::Config, policy_history::instant};
+use crate::{config::Config, http::policies::view};
 
 /// List what was active in a workspace, the active version first
 #[derive(Debug, clap::Args)]
@@ -22,7 +19,8 @@ use crate::{config::Config, policy_history::instant};
     after_long_help = "\
 Examples:
   bailiwick policy list
-  bailiwick policy list --workspace acme"
+  bailiwick policy list --workspace acme
+  bailiwick policy list --json | jq -r .versions[0].id"
 )]
 pub(in crate::cli) struct List {
     #[command(flatten)]
@@ -30,6 +28,9 @@ pub(in crate::cli) struct List {
     /// The workspace's key: read in the database itself
     #[arg(long, value_name = "KEY")]
     workspace: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// As `GET /v1/policies` has them.
@@ -57,41 +58,37 @@ struct Module {
     digest: String,
 }
 
-pub(super) async fn run(List { place, workspace }: List, config: &Config) -> anyhow::Result<()> {
-    let Some(workspace) = workspace else {
-        let page = Remote::new(place.place()?)?.get("/v1/policies").await?;
-        show(&serde_json::from_str(&page)?);
+pub(super) async fn run(List { place, workspace, json }: List, config: &Config) -> anyhow::Result<()> {
+    let listed = match workspace {
+        None => serde_json::from_str(&Remote::new(place.place()?)?.get("/v1/policies").await?)?,
+        Some(workspace) => {
+            let database = open::database(config).await?;
+            let workspace = open::workspace(database.store().as_ref(), &workspace).await?.id;
+            let listed = stored(database.store().as_ref(), workspace).await?;
+            database.close().await;
+            listed
+        }
+    };
+    if json {
+        print(&serde_json::to_string_pretty(&listed)?);
         return Ok(());
-    };
-    let database = open::database(config).await?;
-    let store = database.store();
-    let workspace = open::workspace(store.as_ref(), &workspace).await?.id;
-    stored(store.as_ref(), workspace).await?;
-    database.close().await;
-    Ok(())
+    }
+    show(listed)
 }
 
-/// Prints the policy versions and modules of a workspace, as the operator.
-pub(in crate::cli) async fn stored(store: &dyn Store, workspace: WorkspaceId) -> anyhow::Result<()> {
+/// The policy versions and modules of a workspace, as the operator sees them.
+async fn stored(store: &dyn Store, workspace: WorkspaceId) -> anyhow::Result<Value> {
     let (versions, modules) = open::operator().policies(store, workspace).await?;
-    let version = |version: &PolicyVersion| Version {
-        id: version.id.to_string(),
-        module: version.module.map_or_else(|| "standard".to_owned(), |module| module.to_string()),
-        activated_at: instant(version.activated_at),
-        repeats: version.repeats.map(|id| id.to_string()),
-    };
-    let module = |module: &PolicyModule| Module {
-        id: module.id.to_string(),
-        status: module.status.name().to_owned(),
-        name: module.name.clone(),
-        version: module.version.clone(),
-        digest: module.digest.to_string(),
-    };
-    show(&Listed { versions: versions.iter().map(|row| version(row)).collect(), modules: modules.iter().map(|row| module(row)).collect() });
-    Ok(())
+    Ok(view::listed(versions.iter().map(|version| &**version), modules.iter().map(|module| &**module)).into())
 }
 
-fn show(Listed { versions, modules }: &Listed) {
+/// Prints the policy versions and modules of a workspace, for people.
+pub(in crate::cli) async fn show_stored(store: &dyn Store, workspace: WorkspaceId) -> anyhow::Result<()> {
+    show(stored(store, workspace).await?)
+}
+
+fn show(listed: Value) -> anyhow::Result<()> {
+    let Listed { versions, modules } = serde_json::from_value(listed)?;
     for (index, version) in versions.iter().enumerate() {
         let module = modules.iter().find(|module| module.id == version.module);
         let name = module.map_or_else(|| version.module.clone(), |module| format!("{} {}", module.name, module.version));
@@ -103,4 +100,5 @@ fn show(Listed { versions, modules }: &Listed) {
     for Module { id, status, name, version, digest } in modules {
         print(&format!("{id}  {status}  {name} {version}  {digest}"));
     }
+    Ok(())
 }

@@ -98,5 +98,5 @@ fn line(entry: &Entry) -> String {
     let withheld = if entry.withheld.is_empty() { String::new() } else { format!("  without {}", entry.withheld.join(", ")) };
     let stands_for = if *weight > 1 { format!("  (1 of {weight})") } else { String::new() };
     let reason = if reason.is_empty() { String::new() } else { format!("  {reason:?}") };
-    format!("{number:>7}  {at}  {outcome:<7}  {action}{about}  {who}{withheld}{reason}{stands_for}")
+    format!("{number:>7}  {at}  {outcome:<7}  {action}{about}  by {who}{withheld}{reason}{stands_for}")
 }

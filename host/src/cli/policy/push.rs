@@ -10,6 +10,7 @@ use super::{
     super::{
         print,
         remote::{Place, Remote, refused},
+        settings::Settings,
     },
     change,
 };
@@ -24,7 +25,7 @@ use super::{
 Examples:
   bailiwick policy push policy.wasm --note 'ticket 12'
   bailiwick policy push policy.wasm --activate
-  bailiwick policy push policy.wasm --activate --settings settings.json"
+  bailiwick policy push policy.wasm --activate --settings @settings.json"
 )]
 pub(in crate::cli) struct Push {
     #[command(flatten)]
@@ -38,9 +39,9 @@ pub(in crate::cli) struct Push {
     /// Activate it, too
     #[arg(long)]
     activate: bool,
-    /// Read its settings from this file
-    #[arg(long, value_name = "FILE", requires = "activate")]
-    settings: Option<PathBuf>,
+    /// Its settings, or the file that has them [default: the active ones, or else its own defaults]
+    #[arg(long, value_name = "JSON|@FILE", requires = "activate")]
+    settings: Option<Settings>,
     /// Print the server's answer as JSON
     #[arg(long)]
     json: bool,
@@ -61,7 +62,6 @@ struct Uploaded {
 pub(super) async fn run(arguments: Push) -> anyhow::Result<()> {
     let Push { place, module, note, activate, settings, json } = arguments;
     let bytes = std::fs::read(&module).with_context(|| format!("{} can not be read", module.display()))?;
-    let settings = settings.map(|file| change::text_of(&file)).transpose()?;
     let remote = Remote::new(place)?;
     // Before the upload, so that whoever activates something meanwhile is not overwritten.
     let seen = if activate { Some(change::active(&remote).await?) } else { None };
@@ -82,7 +82,7 @@ pub(super) async fn run(arguments: Push) -> anyhow::Result<()> {
         bail!("the module is rejected:{}", reasons.concat());
     }
     if let Some(expected) = seen {
-        let active = change::activate(&remote, Some(&uploaded.id), &expected, (settings, None), note).await?;
+        let active = change::activate(&remote, Some(&uploaded.id), &expected, (settings.map(|settings| settings.0), None), note).await?;
         print(&format!("active: {active}"));
     }
     Ok(())

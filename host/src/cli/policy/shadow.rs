@@ -1,6 +1,6 @@
 //! `bailiwick policy shadow`.
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::{
         progress::grouped,
         remote::{Place, Remote},
     },
-    change::UserError,
+    change::{UserError, none_of},
     compare::{Candidate, EXAMPLE, Failure, Line, report},
 };
 
@@ -31,7 +31,7 @@ pub(in crate::cli) enum Command {
     after_long_help = "\
 Examples:
   bailiwick policy shadow start --candidate pol_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f --note 'ticket 12'
-  bailiwick policy shadow start --candidate standard --settings strict.json
+  bailiwick policy shadow start --candidate standard --settings @strict.json
   bailiwick policy shadow show
   bailiwick policy shadow stop"
 )]
@@ -86,7 +86,7 @@ const SHOW: &str = "{
 }";
 
 const START: &str = "mutation ($input: StartPolicyShadowInput!) {
-  answer: startPolicyShadow(input: $input) { userErrors { code message } }
+  answer: startPolicyShadow(input: $input) { shadow { id } userErrors { code message } }
 }";
 
 const STOP: &str = "mutation ($input: StopPolicyShadowInput!) {
@@ -114,9 +114,16 @@ struct Answer {
     answer: Option<Payload>,
 }
 
+/// `None` for whoever may not see what comes of it, and where one is stopped.
+#[derive(Deserialize)]
+struct Started {
+    id: String,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Payload {
+    shadow: Option<Started>,
     user_errors: Vec<UserError>,
 }
 
@@ -125,8 +132,8 @@ pub(super) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Start(Start { place, candidate, note }) => {
             let remote = Remote::new(place)?;
             let input = json!({ "candidate": candidate.input()?, "note": note });
-            done(remote.graphql(START, &json!({ "input": input })).await?)?;
-            print("started");
+            let started = done(remote.graphql(START, &json!({ "input": input })).await?)?;
+            print(&started.map_or_else(|| "started".to_owned(), |Started { id }| format!("started: {id}")));
         }
         Command::Show(Show { place, json }) => {
             let (shadow, value) = last(&Remote::new(place)?).await?;
@@ -173,10 +180,8 @@ fn head(shadow: &Shadow) -> String {
     )
 }
 
-fn done(Answer { answer }: Answer) -> anyhow::Result<()> {
+fn done(Answer { answer }: Answer) -> anyhow::Result<Option<Started>> {
     let payload = answer.context("the server answers without a payload")?;
-    if payload.user_errors.is_empty() {
-        return Ok(());
-    }
-    bail!("{}", payload.user_errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n- "))
+    none_of(&payload.user_errors)?;
+    Ok(payload.shadow)
 }

@@ -15,7 +15,10 @@ use directory::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{super::print, check::printable};
+use super::{
+    super::{print, settings::Settings},
+    check::{compiling, printable},
+};
 use crate::{
     config::Config,
     trials::{self, Runner, mistakes_json, report_json},
@@ -40,12 +43,12 @@ pub(in crate::cli) struct Test {
     /// The module: a component, or a core module [default: `standard` alone]
     #[arg(long, value_name = "WASM")]
     module: Option<PathBuf>,
-    /// The module's settings, where the file has none [default: its own defaults]
-    #[arg(long, value_name = "JSON", requires = "module")]
-    settings: Option<String>,
-    /// The settings of `standard`, where the file has none [default: its own defaults]
-    #[arg(long, value_name = "JSON")]
-    standard_settings: Option<String>,
+    /// The module's settings, or a file with them, where the tests have none [default: its own defaults]
+    #[arg(long, value_name = "JSON|@FILE", requires = "module")]
+    settings: Option<Settings>,
+    /// The settings of `standard`, or a file with them, where the tests have none [default: its own defaults]
+    #[arg(long, value_name = "JSON|@FILE")]
+    standard_settings: Option<Settings>,
     /// Print one line of JSON instead of a text for people
     #[arg(long)]
     json: bool,
@@ -57,9 +60,9 @@ pub(super) async fn run(arguments: Test, config: &Config) -> anyhow::Result<()> 
     let text = text.with_context(|| format!("`{}` is not UTF-8; save it as UTF-8", file.display()))?;
     let candidate = Candidate {
         module: module.as_deref().map(load).transpose()?,
-        settings: settings.unwrap_or_default(),
+        settings: settings.unwrap_or_default().0,
         standard: wiring::standard(),
-        standard_settings: standard_settings.unwrap_or_default(),
+        standard_settings: standard_settings.unwrap_or_default().0,
     };
     if let Err(mistakes) = trials::check(&text) {
         if json {
@@ -71,6 +74,7 @@ pub(super) async fn run(arguments: Test, config: &Config) -> anyhow::Result<()> 
     let engine = wiring::engine(config)?;
     if let Some(module) = &candidate.module {
         // Here, since compiling may take longer than a trial.
+        let _waiting = compiling(module.bytes.len());
         let reasons = engine.validate(&module.bytes, "").await.reasons;
         if !reasons.is_empty() {
             bail!("the module would be rejected: {}", reasons.join("; "));

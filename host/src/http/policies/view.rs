@@ -4,7 +4,7 @@ use directory::{
     access::{ActivePolicy, CheckedTests, Upload},
     model::{PolicyModule, PolicyTests, PolicyVersion},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::STANDARD;
 use crate::{policy_history::instant, trials::report_json};
@@ -41,6 +41,17 @@ pub(super) fn active(active: &ActivePolicy) -> Value {
         fields.insert("manifest".to_owned(), manifest.into());
     }
     view
+}
+
+/// Versions and modules, as they are listed.
+pub(crate) fn listed<'a>(
+    versions: impl Iterator<Item = &'a PolicyVersion>,
+    modules: impl Iterator<Item = &'a PolicyModule>,
+) -> Map<String, Value> {
+    [("versions", versions.map(version).collect::<Value>()), ("modules", modules.map(module).collect())]
+        .map(|(name, rows)| (name.to_owned(), rows))
+        .into_iter()
+        .collect()
 }
 
 pub(super) fn version(version: &PolicyVersion) -> Value {
