@@ -101,8 +101,8 @@ pub(super) enum PolicyStepKind {
     Rejected,
     /// The workspace's tests ran.
     Tested,
-    /// It was compared with what is active.
-    Compared,
+    /// Other tests took the place of the workspace's.
+    TestsReplaced,
     /// It began to answer beside what is active.
     ShadowStarted,
     /// It ended to.

@@ -67,6 +67,8 @@ fn tests_are_kept_replaced_and_removed() {
         assert_eq!(done(set(site, 0, STRANGERS)).await, json!({ "version": 1, "expectations": 1 }));
         let kept = done(tests(site)).await;
         assert_eq!((&kept["text"], &kept["version"]), (&json!(STRANGERS), &json!(1)));
+        let step = |what: &str| ("tests-replaced".to_owned(), what.to_owned());
+        assert_eq!(last_step(site).await, step("the tests have one expectation"));
         let amara = site.demo.workspaces[0].people.iter().find(|person| person.name == "Amara Okafor").unwrap();
         assert_eq!((&kept["changedBy"], &kept["changedAt"]), (&json!(amara.id.to_string()), &json!("2025-01-01T12:00:00.000000Z")));
 
@@ -76,6 +78,7 @@ fn tests_are_kept_replaced_and_removed() {
         }
         assert_eq!(done(set(site, 1, PEERS)).await["version"], 2);
         assert_eq!(done(set(site, 2, " \n")).await, json!({ "version": 3, "expectations": 0 }));
+        assert_eq!(last_step(site).await, step("the tests were removed"), "what is refused is no step");
         let removed = done(tests(site)).await;
         assert_eq!((&removed["text"], &removed["version"]), (&json!(""), &json!(3)), "a version never comes again");
         assert_eq!(done(set(site, 3, STRANGERS)).await["version"], 4);

@@ -128,15 +128,15 @@ async fn the_oldest_steps_are_forgotten_and_never_those_of_what_decides() {
         history.activate(history.active().await, 7, Some(first)).await.unwrap();
         // 1 to 3 by the upload, 4 by the activation.
         let many = |of: Step, count: i64| vec![step(of, 2); usize::try_from(count).unwrap()];
-        history.upload(2, many(Step::Compared, HISTORY_STEPS - 4)).await;
+        history.upload(2, many(Step::Tested, HISTORY_STEPS - 4)).await;
         let ends = |steps: Vec<(i64, Step)>| steps.into_iter().rev().take(4).collect::<Vec<_>>();
         assert_eq!(history.steps().await.len(), usize::try_from(HISTORY_STEPS).unwrap());
-        history.upload(3, many(Step::Compared, 5)).await;
-        let kept = [(1, Step::Uploaded), (2, Step::Validated), (4, Step::ActivationForced), (6, Step::Compared)];
+        history.upload(3, many(Step::Tested, 5)).await;
+        let kept = [(1, Step::Uploaded), (2, Step::Validated), (4, Step::ActivationForced), (6, Step::Tested)];
         assert_eq!(ends(history.steps().await), kept, "{}: a test of what decides is a step like others", backend.name);
 
         history.activate(history.active().await, 8, None).await.unwrap();
-        let kept = [(4, Step::ActivationForced), (7, Step::Compared), (8, Step::Compared), (9, Step::Compared)];
+        let kept = [(4, Step::ActivationForced), (7, Step::Tested), (8, Step::Tested), (9, Step::Tested)];
         assert_eq!(ends(history.steps().await), kept, "{}: another version decides, and what decided stays known", backend.name);
         assert_eq!(history.steps().await.len(), usize::try_from(HISTORY_STEPS + 1).unwrap());
 
@@ -147,7 +147,7 @@ async fn the_oldest_steps_are_forgotten_and_never_those_of_what_decides() {
         let last = HISTORY_STEPS + 6 + DECIDING_STEPS - 1;
         let kept = history.steps().await;
         assert_eq!(kept.first(), Some(&(last, Step::RolledBack)), "{}", backend.name);
-        assert_eq!(kept.last(), Some(&(last - HISTORY_STEPS + 1, Step::Compared)), "{}", backend.name);
+        assert_eq!(kept.last(), Some(&(last - HISTORY_STEPS + 1, Step::Tested)), "{}", backend.name);
     }
 }
 

@@ -727,6 +727,8 @@ pub struct SetPolicyTests {
     pub by: Option<UserId>,
     /// When.
     pub now: Timestamp,
+    /// For the history.
+    pub step: NewPolicyStep,
 }
 
 /// A candidate that is to answer beside the active version.

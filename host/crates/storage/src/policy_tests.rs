@@ -10,7 +10,7 @@ use directory::{
 use crate::{
     Database,
     exec::{Row, Tx},
-    head, rows,
+    head, policy_history, rows,
     snapshot::View,
     sql::sql,
 };
@@ -53,7 +53,7 @@ values ({}, {}, {}, {}, {})";
 pub(crate) async fn set(database: &Database, warrant: Warrant<SetPolicyTests>) -> Result<Version, Error> {
     let workspace = head::workspace_of(&warrant)?;
     let epoch = warrant.epoch();
-    let SetPolicyTests { expected, text, by, now } = warrant.into_change();
+    let SetPolicyTests { expected, text, by, now, step } = warrant.into_change();
     let (_turn, mut tx) = database.begin_write_in(workspace).await?;
     head::lock(&mut tx, workspace, epoch).await?;
     if version(&mut tx, workspace).await? != expected {
@@ -62,6 +62,7 @@ pub(crate) async fn set(database: &Database, warrant: Warrant<SetPolicyTests>) -
     let statement = if expected == Version(0) { INSERT } else { REPLACE };
     let next = Version(expected.0 + 1);
     tx.execute(sql!(statement, next.0, text, by.map(|user| user.0), now, workspace)).await?;
+    policy_history::insert(&mut tx, workspace, vec![step]).await?;
     tx.commit().await?;
     Ok(next)
 }

@@ -12,8 +12,8 @@ use crate::{
     contract::{Failure, Module},
     ids::{PolicyId, PolicyVersionId, WorkspaceId},
     limits,
-    model::{PolicyTests, PolicyVersion, Version},
-    store::SetPolicyTests,
+    model::{PolicyTests, PolicyVersion, Reason, Step, Version},
+    store::{NewPolicyStep, SetPolicyTests},
     trials::{Candidate, Difference, Mistake, Report, Trials},
 };
 
@@ -70,7 +70,13 @@ impl Directory {
         }
         let text = if text.trim().is_empty() { String::new() } else { text };
         let expectations = if text.is_empty() { 0 } else { self.gate.trials()?.check(&text).map_err(|mistakes| invalid(&mistakes))? };
-        let change = SetPolicyTests { expected, text, by: self.subject.user(), now: self.now };
+        let what = match expectations {
+            0 => "the tests were removed".to_owned(),
+            1 => "the tests have one expectation".to_owned(),
+            count => format!("the tests have {count} expectations"),
+        };
+        let step = NewPolicyStep { reasons: vec![Reason::new(None, &what)], ..self.step(Step::TestsReplaced) };
+        let change = SetPolicyTests { expected, text, by: self.subject.user(), now: self.now, step };
         let warrant = Warrant::new(Some(self.subject.workspace), Some(self.epoch), change);
         Ok(CheckedTests { version: self.gate.store.set_policy_tests(warrant).await?, expectations })
     }

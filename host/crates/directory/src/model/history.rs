@@ -22,8 +22,8 @@ pub enum Step {
     Rejected,
     /// The workspace's tests ran.
     Tested,
-    /// It was compared with what is active.
-    Compared,
+    /// Other tests took the place of the workspace's.
+    TestsReplaced,
     /// It began to answer beside what is active.
     ShadowStarted,
     /// It ended to.
@@ -51,7 +51,7 @@ impl Step {
         Self::Validated,
         Self::Rejected,
         Self::Tested,
-        Self::Compared,
+        Self::TestsReplaced,
         Self::ShadowStarted,
         Self::ShadowStopped,
         Self::ActivationRefused,
@@ -71,7 +71,7 @@ impl Step {
             Self::Validated => "validated",
             Self::Rejected => "rejected",
             Self::Tested => "tested",
-            Self::Compared => "compared",
+            Self::TestsReplaced => "tests-replaced",
             Self::ShadowStarted => "shadow-started",
             Self::ShadowStopped => "shadow-stopped",
             Self::ActivationRefused => "activation-refused",
@@ -98,7 +98,7 @@ impl Step {
             | Self::Validated
             | Self::Rejected
             | Self::Tested
-            | Self::Compared
+            | Self::TestsReplaced
             | Self::ShadowStarted
             | Self::ShadowStopped
             | Self::ActivationRefused => false,
