@@ -197,6 +197,24 @@ async fn use_policies(store: &Database, world: &World) {
     }
     assert_eq!(upload(module(base, 4, PolicyStatus::Validated)).await.unwrap(), of(4), "as the same module");
     assert!(bytes_of(4).await.is_some());
+
+    // Large ones make room before they are many, and so does what comes again.
+    let bytes: Arc<[u8]> = vec![0; limits::MODULE_BYTES].into();
+    let large = async |number: u128| {
+        upload(UploadPolicy { bytes: bytes.clone(), ..module(base, number, PolicyStatus::Validated) }).await.unwrap();
+        activate(head().await.version, number, Some(of(number))).await.unwrap();
+    };
+    for number in 5_001..=5_015 {
+        large(number).await;
+    }
+    assert!(bytes_of(5_001).await.is_some() && bytes_of(1_091).await.is_some());
+    large(5_016).await;
+    assert_eq!(bytes_of(1_091).await, None, "as many make room as it takes");
+    assert!(bytes_of(5_001).await.is_some() && bytes_of(5_016).await.is_some(), "sixteen of the largest have room");
+    upload(module(base, 4, PolicyStatus::Validated)).await.unwrap();
+    assert!(bytes_of(5_001).await.is_none() && bytes_of(4).await.is_some() && bytes_of(5_002).await.is_some());
+    upload(UploadPolicy { bytes: bytes.clone(), ..module(base, 5_001, PolicyStatus::Validated) }).await.unwrap();
+    assert!(bytes_of(4).await.is_none() && bytes_of(5_001).await.is_some() && bytes_of(5_002).await.is_some());
 }
 
 #[tokio::test]

@@ -60,6 +60,8 @@ pub const TEST_DIFFERENCES: usize = 100;
 pub const TEST_MISTAKES: usize = 50;
 /// Modules that one workspace keeps.
 pub const MODULES: usize = 100;
+/// Bytes of all of them: room for those of the latest versions, however large, and for more.
+pub const MODULES_BYTES: usize = 16 * MODULE_BYTES;
 /// Latest steps of the history of a workspace's policy that are kept.
 pub const HISTORY_STEPS: i64 = 10_000;
 /// Latest steps that changed what decides that are kept, however many others came after them.

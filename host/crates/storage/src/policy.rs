@@ -145,8 +145,11 @@ where workspace_id = {}
   and digest = {}
   and status = 'validated'";
 
-const COUNT_MODULES: &str = "
-select count(*)
+/// How many modules are kept, and their bytes.
+const KEPT_MODULES: &str = "
+select
+  count(*),
+  cast(coalesce(sum(length(bytes)), 0) as bigint)
 from policy_modules
 where workspace_id = {}";
 
@@ -255,25 +258,16 @@ pub(crate) async fn upload(database: &Database, warrant: Warrant<UploadPolicy>) 
     {
         let id = PolicyId(row.only()?);
         // It may be one whose bytes had to make room.
-        tx.execute(sql!(INSERT_BYTES, workspace, digest, bytes.to_vec())).await?;
+        if tx.fetch(sql!(KEPT, workspace, id)).await?.is_empty() {
+            make_room(&mut tx, workspace, bytes.len()).await?;
+            tx.execute(sql!(INSERT_BYTES, workspace, digest, bytes.to_vec())).await?;
+        }
         tx.commit().await?;
         return Ok(id);
     }
-    let kept: i64 = count(&tx.fetch(sql!(COUNT_MODULES, workspace)).await?)?;
-    if module.status == PolicyStatus::Validated && usize::try_from(kept).is_ok_and(|kept| kept >= limits::MODULES) {
-        // Whoever uploads with every build would else have no place left.
-        if tx.execute(sql!(FORGET_UNUSED, workspace, workspace)).await? == 0
-            && tx.execute(sql!(FORGET_LONG_UNUSED, workspace, workspace, at_most(limits::RECENT_VERSIONS), workspace)).await? == 0
-        {
-            return Err(Error::TooLarge(format!(
-                "the workspace keeps {kept} policy modules, may keep {}, and all of them are behind its latest versions; activate one of these",
-                limits::MODULES
-            )));
-        }
-        tx.execute(sql!(FORGET_BYTES, workspace, workspace)).await?;
-    }
     let id = module.id;
     if module.status == PolicyStatus::Validated {
+        make_room(&mut tx, workspace, bytes.len()).await?;
         tx.execute(sql!(INSERT_BYTES, workspace, digest.clone(), bytes.to_vec())).await?;
     }
     let insert = sql!(
@@ -301,8 +295,31 @@ pub(crate) async fn upload(database: &Database, warrant: Warrant<UploadPolicy>) 
     Ok(id)
 }
 
-fn count(found: &[Row]) -> Result<i64, Error> {
-    found.first().map_or(Ok(0), Row::only)
+/// Forgets modules until one more of so many bytes may be kept: whoever uploads with every build would else have no place left.
+///
+/// # Errors
+/// [`Error::TooLarge`] if all that are kept are behind the latest versions.
+async fn make_room(tx: &mut Tx, workspace: WorkspaceId, more: usize) -> Result<(), Error> {
+    loop {
+        let found = tx.fetch(sql!(KEPT_MODULES, workspace)).await?;
+        let Some(row) = found.first() else { return Ok(()) };
+        let mut columns = row.columns();
+        let (modules, kept): (i64, i64) = (columns.take()?, columns.take()?);
+        if modules < at_most(limits::MODULES) && kept.saturating_add(at_most(more)) <= at_most(limits::MODULES_BYTES) {
+            return Ok(());
+        }
+        if tx.execute(sql!(FORGET_UNUSED, workspace, workspace)).await? == 0
+            && tx.execute(sql!(FORGET_LONG_UNUSED, workspace, workspace, at_most(limits::RECENT_VERSIONS), workspace)).await? == 0
+        {
+            return Err(Error::TooLarge(format!(
+                "the workspace keeps {modules} policy modules of {kept} bytes, may keep {} of {}, and all of them are behind its latest \
+                 versions; activate one of these",
+                limits::MODULES,
+                limits::MODULES_BYTES
+            )));
+        }
+        tx.execute(sql!(FORGET_BYTES, workspace, workspace)).await?;
+    }
 }
 
 const STATUS: &str = "
