@@ -222,11 +222,11 @@ fn the_operator_forces_a_policy_and_finds_it_in_the_history() -> anyhow::Result<
     }
     let text = succeed(at, &of_acme(&["history", "--first", "1"]))?;
     ensure!(text.lines().count() == 1 && text.contains("rollback-forced") && text.contains("operator via command-line"), "{text}");
-    for (arguments, expected) in [
-        (&["activate", "pol_00000000000000000000000000000000"][..], "was not found"),
-        (&["activate", "standard", "--settings", "{}", "--standard-settings", "{}"], "give one of them"),
+    for (arguments, code, expected) in [
+        (&["activate", "pol_00000000000000000000000000000000"][..], 1, "was not found"),
+        (&["activate", "standard", "--settings", "{}", "--standard-settings", "{}"], 2, "give one of them"),
     ] {
-        let text = fail(&mut bailiwick(at, &of_acme(arguments)), 1)?;
+        let text = fail(&mut bailiwick(at, &of_acme(arguments)), code)?;
         ensure!(text.contains(expected), "{arguments:?}: {text}");
     }
     fail(&mut bailiwick(at, &of_acme(&["activate", "standart"])), 2)?;

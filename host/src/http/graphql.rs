@@ -199,12 +199,15 @@ impl Sender<'_> {
         let app = &self.edge.app;
         // Each mutation opens directories of its own, and must not wait for a connection that this request holds.
         let directory = match (&self.subject, admitted.operation) {
-            (Some(subject), OperationType::Query) => Some(Arc::new(app.gate.open(subject.clone(), app.clock.now()).await?)),
+            (Some(subject), OperationType::Query) => Some(app.gate.open(subject.clone(), app.clock.now()).await?),
             _ => None,
         };
         let directory = match (directory, &self.view_as) {
-            (Some(own), Some(ViewAs { user, candidate })) => Some(Arc::new(own.view_as(*user, candidate).await?)),
-            (directory, _) => directory,
+            (Some(own), Some(ViewAs { user, candidate })) => {
+                let own = Arc::new(own.unshadowed());
+                Some(Arc::new(own.view_as(*user, candidate).await?))
+            }
+            (directory, _) => directory.map(Arc::new),
         };
         let scan_capped = ScanCapped::default();
         let context = RequestContext {

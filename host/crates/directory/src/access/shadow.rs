@@ -149,6 +149,12 @@ impl Directory {
         })))
     }
 
+    /// The same, of which no shadow hears: whoever only looks as somebody else asks nothing of their own.
+    #[must_use]
+    pub fn unshadowed(self) -> Self {
+        Self { shadow: None, ..self }
+    }
+
     async fn last_shadow(&self) -> Result<Option<Shadow>, Error> {
         Ok(self.snapshot.lock().await.shadow().await?.map(Sealed::open))
     }
