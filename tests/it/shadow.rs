@@ -117,6 +117,39 @@ fn what_a_list_would_have_besides_is_found_by_drawing() {
 }
 
 #[test]
+fn whoever_activates_without_pause_keeps_nobody_from_uploading_and_repairing() {
+    on_stage(async |stage| {
+        // Gates look at this for seconds, and then refuse it.
+        let looping = "(loop $again (br $again)) (unreachable)";
+        let candidate = install(stage, "loops", Guest::new().armed(Part::Check, looping)).await;
+        let input = json!({ "policyId": candidate["policyId"], "settings": "armed", "expectedVersionId": active(stage).await });
+        let activate = "mutation ($input: ActivatePolicyInput!) { activatePolicy(input: $input) { userErrors { code } } }";
+        let attack = async {
+            let mut asking = JoinSet::new();
+            for _ in 0..20 {
+                let body = json!({ "query": activate, "variables": { "input": input } });
+                let request = stage.host.request(stage.token("ada")).json(&body);
+                asking.spawn(async { request.send().await.unwrap().json::<Json>().await.unwrap() });
+            }
+            let own = "2 activations and roll backs of one person or service at once";
+            asking.join_all().await.iter().filter(|answer| answer.to_string().contains(own)).count()
+        };
+        let colleague = async {
+            for _ in 0..10 {
+                let report = "{ policyTestReport(candidate: { standard: true }) { passed } }";
+                let answer = stage.host.graphql(stage.token("sue"), report, json!({})).await;
+                assert_eq!((&answer["data"], answer.get("errors")), (&json!({ "policyTestReport": null }), None));
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            let input = json!({ "expectedVersionId": active(stage).await, "standardSettings": STRICT });
+            stage.done("sue", "updatePolicySettings", input, "").await;
+        };
+        let (turned_away, ()) = tokio::join!(attack, colleague);
+        assert!(turned_away >= 15, "{turned_away}");
+    });
+}
+
+#[test]
 fn a_look_over_somebodys_shoulder_is_put_to_no_shadow() {
     on_stage(async |stage| {
         set(stage, STRICT).await;

@@ -106,12 +106,14 @@ pub const COMPARE_NAMED: usize = 100;
 pub const COMPARE_SAMPLE: usize = 500;
 /// Versions of a workspace's policy whose modules are kept whatever comes in.
 pub const RECENT_VERSIONS: usize = 10;
-/// Requests of one workspace at once that upload, try, compare or activate policies, or ask who may.
+/// Requests of one workspace at once that upload, try or compare policies, or ask who may.
 pub const LONG_WORK: usize = 4;
-/// Of these, requests of one person or service: a colleague finds a place always.
+/// Of these, requests of one person or service: one person alone keeps no colleague out.
 pub const LONG_WORK_OF_ONE: usize = 3;
-/// Requests that activate or roll back which come on top of these: nothing else keeps a workspace from repairing its policy.
-pub const ACTIVATIONS: usize = 2;
+/// Requests of one workspace at once that activate or roll back: nothing else keeps a workspace from repairing its policy.
+pub const ACTIVATIONS: usize = 3;
+/// Of these, requests of one person or service.
+pub const ACTIVATIONS_OF_ONE: usize = 2;
 /// Entries of the decision log whose pairs one comparison of policies may look at.
 pub const COMPARE_RECORDED: usize = 10_000;
 /// Pairs of a subject and a row that one piece of a comparison looks at.

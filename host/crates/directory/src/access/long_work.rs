@@ -1,7 +1,7 @@
 //! Work that takes seconds: uploads, gates, tests, comparisons. A workspace has so many requests of this sort at once, and of those that hold
 //! a view of the database meanwhile all workspaces together have so many; one more is turned away, so that they leave connections for
-//! others. Nobody has all of their workspace's: whoever compares without pause keeps no colleague from uploading. Gates may have a few more
-//! views, which they do without where connections are scarce.
+//! others. Nobody has all of their workspace's: whoever compares without pause keeps no colleague from uploading. Activations have places of
+//! their own. Gates may have a few more views, which they do without where connections are scarce.
 
 use std::{
     collections::HashMap,
@@ -27,18 +27,57 @@ pub(super) struct LongWork {
 /// Those of one workspace.
 #[derive(Default)]
 struct AtWork {
-    /// Who began each request that is under way.
-    by: Vec<Actor>,
+    /// Who began each upload, test and comparison that is under way.
+    long_work: Vec<Actor>,
+    /// The same of activations and roll backs.
+    activations: Vec<Actor>,
     /// Held by the upload that is compiled, or waits for the compiler.
     upload: Arc<AsyncMutex<()>>,
     /// Held by whoever tries the workspace's tests.
     tests: Arc<AsyncMutex<()>>,
 }
 
+impl AtWork {
+    const fn in_places(&mut self, places: Places) -> &mut Vec<Actor> {
+        match places {
+            Places::LongWork => &mut self.long_work,
+            Places::Activations => &mut self.activations,
+        }
+    }
+}
+
+/// Where a request has its place: those of one sort take none from the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Places {
+    /// Uploads, tests and comparisons.
+    LongWork,
+    /// Activations and roll backs: what repairs a workspace.
+    Activations,
+}
+
+impl Places {
+    /// How many there are, and how many of them for one person or service.
+    const fn most(self) -> (usize, usize) {
+        match self {
+            Self::LongWork => (limits::LONG_WORK, limits::LONG_WORK_OF_ONE),
+            Self::Activations => (limits::ACTIVATIONS, limits::ACTIVATIONS_OF_ONE),
+        }
+    }
+
+    /// What has its place there.
+    const fn of(self) -> &'static str {
+        match self {
+            Self::LongWork => "uploads, tests and comparisons",
+            Self::Activations => "activations and roll backs",
+        }
+    }
+}
+
 /// Leave for one request, until it is dropped.
 pub(super) struct Turn {
     gate: Arc<Gate>,
     workspace: WorkspaceId,
+    places: Places,
     by: Actor,
     upload: Arc<AsyncMutex<()>>,
 }
@@ -75,21 +114,21 @@ impl Gate {
     /// # Errors
     /// [`Failure::Share`] if the workspace has [`limits::LONG_WORK`] such requests already, or the subject [`limits::LONG_WORK_OF_ONE`].
     pub(super) fn begin_long_work(self: &Arc<Self>, subject: &Subject) -> Result<Turn, Error> {
-        self.begin(subject, (limits::LONG_WORK, limits::LONG_WORK_OF_ONE))
+        self.begin(subject, Places::LongWork)
     }
 
-    /// Of the workspace's requests at most so many are under way with this one, and of the subject's.
-    fn begin(self: &Arc<Self>, subject: &Subject, (of_all, of_one): (usize, usize)) -> Result<Turn, Error> {
+    fn begin(self: &Arc<Self>, subject: &Subject, places: Places) -> Result<Turn, Error> {
+        let ((of_all, of_one), what) = (places.most(), places.of());
         let mut workspaces = locked(&self.long_work.workspaces);
         let at_work = workspaces.entry(subject.workspace).or_default();
-        let begun = (at_work.by.len(), at_work.by.iter().filter(|actor| **actor == subject.actor).count());
-        let share = match begun {
-            (all, _) if all >= of_all => format!("{of_all} uploads, gates, tests and comparisons at once"),
-            (_, own) if own >= of_one => format!("{of_one} uploads, gates, tests and comparisons of one person or service at once"),
+        let begun = at_work.in_places(places);
+        let share = match (begun.len(), begun.iter().filter(|actor| **actor == subject.actor).count()) {
+            (all, _) if all >= of_all => format!("{of_all} {what} at once"),
+            (_, own) if own >= of_one => format!("{of_one} {what} of one person or service at once"),
             _ => {
-                at_work.by.push(subject.actor.clone());
+                begun.push(subject.actor.clone());
                 let upload = at_work.upload.clone();
-                return Ok(Turn { gate: self.clone(), workspace: subject.workspace, by: subject.actor.clone(), upload });
+                return Ok(Turn { gate: self.clone(), workspace: subject.workspace, places, by: subject.actor.clone(), upload });
             }
         };
         Err(Failure::Share(share).into())
@@ -117,7 +156,7 @@ impl Directory {
             return Ok(());
         }
         let turn = self.gate.begin_long_work(&self.subject)?;
-        let used_up = |_| Failure::Share("what all workspaces may have together of uploads, gates, tests and comparisons".to_owned());
+        let used_up = |_| Failure::Share("what all workspaces may have together of uploads, tests and comparisons".to_owned());
         let view = self.gate.long_work.views.clone().try_acquire_owned().map_err(used_up)?;
         // Two fields of one request may both come here: the leave that is not kept goes at once.
         let _ = self.turn.set(ViewTurn { _turn: turn, _view: Some(view) });
@@ -127,10 +166,9 @@ impl Directory {
     /// The same for an activation or a roll back: what repairs a workspace is not kept waiting by what others compare and upload.
     ///
     /// # Errors
-    /// [`Failure::Share`] if the workspace has [`limits::ACTIVATIONS`] more such requests than others may be.
+    /// [`Failure::Share`] if the workspace has [`limits::ACTIVATIONS`] such requests already, or the subject [`limits::ACTIVATIONS_OF_ONE`].
     pub(super) fn begin_activation(&self) -> Result<(), Error> {
-        let most = limits::LONG_WORK + limits::ACTIVATIONS;
-        let turn = self.gate.begin(&self.subject, (most, most))?;
+        let turn = self.gate.begin(&self.subject, Places::Activations)?;
         let _ = self.turn.set(ViewTurn { _turn: turn, _view: None });
         Ok(())
     }
@@ -140,10 +178,11 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let mut workspaces = locked(&self.gate.long_work.workspaces);
         if let Some(at_work) = workspaces.get_mut(&self.workspace) {
-            if let Some(place) = at_work.by.iter().position(|actor| *actor == self.by) {
-                at_work.by.swap_remove(place);
+            let begun = at_work.in_places(self.places);
+            if let Some(place) = begun.iter().position(|actor| *actor == self.by) {
+                begun.swap_remove(place);
             }
-            if at_work.by.is_empty() {
+            if at_work.long_work.is_empty() && at_work.activations.is_empty() {
                 workspaces.remove(&self.workspace);
             }
         }
