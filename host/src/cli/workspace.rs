@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use directory::{
     access::Gate,
     ids::PolicyVersionId,
-    limits::{KEY_CHARS, TEXT_CHARS},
+    limits::{KEY_CHARS, SETTINGS_BYTES, TEXT_CHARS},
     model::{Provenance, Role, Status, UserText, Workspace},
     store::{IdSource as _, ImportPerson, ImportWorkspace, NewPolicyVersion},
     text::fold,
@@ -194,6 +194,9 @@ async fn create(gate: &Gate, create: Create) -> anyhow::Result<()> {
 
 /// Refuses settings that `standard` refuses.
 pub(super) async fn check_settings(gate: &Gate, settings: &str) -> anyhow::Result<()> {
+    if settings.len() > SETTINGS_BYTES {
+        bail!("the settings have more than {SETTINGS_BYTES} bytes; shorten them");
+    }
     let standard = gate.standard();
     gate.engine().load(standard).await?;
     let errors = gate.engine().validate_settings(None, standard.digest, settings).await?;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use bailiwick::ids::Ids;
 use directory::{
+    Error,
     access::{Forced, Operator, OperatorVia},
     contract::{RowFilter, Verdict},
 };
@@ -281,6 +282,9 @@ fn other_settings_and_roll_backs_pass_the_same_gates() {
             note: Some("because".to_owned()),
             ..Forced::default()
         };
+        let large = Forced { settings: Some(" ".repeat(65_537)), ..forced.clone() };
+        let refused = site.gate.force_policy(&operator, workspace, large, NOW, &mut ids).await;
+        assert!(matches!(refused, Err(Error::TooLarge(_))), "past the gates, and not past the bound: {refused:?}");
         let forced = site.gate.force_policy(&operator, workspace, forced, NOW, &mut ids).await.unwrap();
         let step = last_step(site, site.admin()).await;
         assert_eq!(

@@ -195,7 +195,7 @@ impl Directory {
         let id = version.id;
         self.begin_activation()?;
         let candidate = self.candidate(&version).await?;
-        check_settings_size(&candidate)?;
+        check_settings_size((&candidate.settings, &candidate.standard_settings))?;
         let about =
             |step| NewPolicyStep { module: candidate.module, digest: candidate.digest, note: candidate.note.clone(), ..self.step(step) };
         let gates = self.on(Errand::Gates).await?;
@@ -376,8 +376,8 @@ pub(super) fn shown_version(version: PolicyVersion, hidden: &Hidden) -> PolicyVe
 }
 
 /// Of the module and of `standard`.
-fn check_settings_size(version: &PolicyVersion) -> Result<(), Error> {
-    for (settings, what) in [(&version.settings, "settings"), (&version.standard_settings, "settings of `standard`")] {
+fn check_settings_size((settings, standard): (&str, &str)) -> Result<(), Error> {
+    for (settings, what) in [(settings, "settings"), (standard, "settings of `standard`")] {
         if settings.len() > limits::SETTINGS_BYTES {
             return Err(Error::TooLarge(format!("the {what} have more than {} bytes; shorten them", limits::SETTINGS_BYTES)));
         }

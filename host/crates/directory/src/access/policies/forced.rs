@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     super::{Gate, Operator, Sealed},
-    HISTORY_ROWS, check_note, earlier, repeat,
+    HISTORY_ROWS, check_note, check_settings_size, earlier, repeat,
 };
 use crate::{
     Error,
@@ -60,7 +60,8 @@ impl Gate {
     /// Activates an installed module, or `standard` alone, for the operator: past every gate, whatever the module says of its settings.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a module that is not there, [`Error::Refused`] for a rejected one; those of the store.
+    /// [`Error::NotFound`] for a module that is not there, [`Error::Refused`] for a rejected one, [`Error::TooLarge`] for settings past
+    /// [`limits::SETTINGS_BYTES`](crate::limits::SETTINGS_BYTES); those of the store.
     pub async fn force_policy(
         &self,
         operator: &Operator,
@@ -88,6 +89,7 @@ impl Gate {
             repeats: None,
             note: forced.note,
         };
+        check_settings_size((&version.settings, &version.standard_settings))?;
         let digest = match version.module {
             None => None,
             Some(id) => {

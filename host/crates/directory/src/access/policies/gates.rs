@@ -88,7 +88,7 @@ impl Directory {
     /// # Errors
     /// [`Error::Invalid`] with every reason; [`Error::TooLarge`].
     pub(in crate::access) async fn check_settings(&self, candidate: &PolicyVersion) -> Result<(), Error> {
-        check_settings_size(candidate)?;
+        check_settings_size((&candidate.settings, &candidate.standard_settings))?;
         let mut findings = Findings::new(PolicyGate::Settings);
         self.look_at_settings(candidate, &mut findings).await?;
         if findings.reasons.is_empty() {
