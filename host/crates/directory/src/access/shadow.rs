@@ -66,8 +66,8 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`] without the module, [`Error::Refused`] for one that was rejected or does not load, for what is
-    /// active itself, and if a shadow runs; [`Error::Invalid`] for settings that it refuses; [`Error::Stale`] if another version is active by now; those of
-    /// policy and store.
+    /// active itself, and if a shadow runs; [`Error::Invalid`] for settings that it refuses; [`Error::Stale`] if another version is active
+    /// by now; those of policy and store.
     pub async fn start_shadow(&self, candidate: &Candidate, note: Option<String>, ids: &mut dyn IdSource) -> Result<ShadowId, Error> {
         self.require("policy.activate").await?;
         check_note(note.as_deref())?;
