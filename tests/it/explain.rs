@@ -52,6 +52,8 @@ fn every_write_is_recorded_and_so_is_every_refusal() {
         let suspended = stage.ask("ada", "suspendUser", json!({ "userId": ned }), "user { id }").await;
         assert_eq!(suspended["userErrors"], json!([]));
         let entries = log(stage, "ada", json!({ "action": "user.suspend" })).await;
+        let misspelled = stage.host.graphql(stage.token("ada"), ENTRIES, json!({ "filter": { "action": "user.suspended" } })).await;
+        assert_eq!(misspelled["errors"][0]["message"], "`user.suspended` is no action; the register in the docs lists them");
         let [entry] = entries.as_slice() else { panic!("{entries:#?}") };
         assert_eq!(entry["user"]["userName"], "ada");
         assert_eq!((&entry["purpose"], &entry["outcome"], &entry["weight"]), (&json!("WRITE"), &json!("ALLOWED"), &json!(1)));

@@ -15,7 +15,7 @@ use std::{
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{Directory, Gate, Operator, Sealed, Visible, decide::Decision, facts::Facts, locked};
+use super::{Directory, Gate, Operator, Sealed, Visible, decide::Decision, facts::Facts, locked, permissions::kind_of};
 use crate::{
     Error,
     contract::{Digest, Failure},
@@ -357,7 +357,7 @@ impl Directory {
     /// An entry names people and things; which of these the subject may see is for the interface to ask, by their ids.
     ///
     /// # Errors
-    /// [`Error::Forbidden`]; those of policy and store.
+    /// [`Error::Forbidden`]; [`Error::Invalid`] for a filter by what is no action; those of policy and store.
     pub async fn decisions(
         &self,
         filter: &DecisionFilter,
@@ -365,6 +365,9 @@ impl Directory {
         rows: usize,
     ) -> Result<(Vec<Visible<DecisionEntry>>, DecisionSpan), Error> {
         self.require("policy.explain").await?;
+        if let Some(action) = &filter.action {
+            kind_of(action)?;
+        }
         let asked: Vec<Uuid> = filter.actor.iter().chain(&filter.object).copied().collect();
         if !self.knows(&asked).await? {
             // What they may not see has no entries for them.
