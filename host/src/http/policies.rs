@@ -180,8 +180,15 @@ pub(super) async fn activate(edge: Arc<Edge>, mut request: Request) -> Result<Re
     let id = request.raw_path_param("id").unwrap_or_default();
     let module = if id == STANDARD { None } else { Some(parse::<PolicyId>("the policy in the address", id)?) };
     let sent: body::Activate = json_body(&edge, &mut request).await?;
-    let settings = sent.settings.map(|settings| settings.0);
-    let (settings, standard_settings) = if module.is_some() { (settings, None) } else { (None, settings) };
+    let (settings, standard_settings) = (sent.settings.map(|settings| settings.0), sent.standard_settings.map(|settings| settings.0));
+    let (settings, standard_settings) = match (module, settings, standard_settings) {
+        (Some(_), settings, standard) => (settings, standard),
+        (None, Some(_), Some(_)) => {
+            let message = "`settings` and `standardSettings` are both those of `standard` where it decides alone; send one of them";
+            return Err(Failure::new(Code::BAD_USER_INPUT, message));
+        }
+        (None, settings, standard) => (None, settings.or(standard)),
+    };
     let change =
         Change { expected: expected(&sent.expected)?, what: What::Activate { module, settings, standard_settings, note: sent.note } };
     respond(&edge, subject, change).await

@@ -89,6 +89,18 @@ fn settings_are_changed_against_the_version_that_was_seen() {
         let to_standard = json!({ "expected": "standard", "settings": { "members_see": "subtree" } });
         changed(send(site, Method::POST, "/standard/activate", &to_standard)).await;
         assert_eq!(active(site).await["standardSettings"], "{\"members_see\":\"subtree\"}");
+        let by_its_name = json!({ "expected": "standard", "standardSettings": { "members_see": "groups" } });
+        changed(send(site, Method::POST, "/standard/activate", &by_its_name)).await;
+        assert_eq!(active(site).await["standardSettings"], "{\"members_see\":\"groups\"}");
+        let twice = json!({ "expected": "standard", "settings": {}, "standardSettings": {} });
+        let refused = answer(send(site, Method::POST, "/standard/activate", &twice)).await;
+        assert_eq!((refused.0, code(&refused.1)), (StatusCode::BAD_REQUEST, "BAD_USER_INPUT"));
+
+        let module = answer(upload(site, wiring::need_to_know().bytes.to_vec())).await.1["id"].take();
+        let path = format!("/{}/activate", module.as_str().unwrap());
+        changed(send(site, Method::POST, &path, &json!({ "expected": "standard", "standardSettings": { "members_see": "self" } }))).await;
+        let now = active(site).await;
+        assert_eq!((&now["module"], &now["standardSettings"]), (&module, &json!("{\"members_see\":\"self\"}")), "both at once");
     });
 }
 

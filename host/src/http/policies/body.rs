@@ -7,11 +7,13 @@ use crate::http::json::Json;
 
 /// The body of an activation.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Activate {
     /// The version that the caller has seen as active.
     pub(super) expected: String,
+    /// Of the module; of `standard` where that decides alone.
     pub(super) settings: Option<Settings>,
+    pub(super) standard_settings: Option<Settings>,
     pub(super) note: Option<String>,
 }
 
