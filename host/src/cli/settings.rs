@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path, str::FromStr};
 
+use directory::limits::SETTINGS_BYTES;
+
 /// Settings as a policy takes them: given as they are, or read from a file that is named behind `@`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settings(pub(super) String);
@@ -10,16 +12,26 @@ impl FromStr for Settings {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let Some(file) = text.strip_prefix('@') else {
+        let settings = match text.strip_prefix('@') {
+            Some("") => return Err("the file is missing; give its path behind the `@`".to_owned()),
+            Some(file) => read(file)?,
             // No policy takes a path for settings: whoever forgets the `@` would be told of bad JSON, or of nothing at all.
-            return if !text.is_empty() && Path::new(text).is_file() {
-                Err(format!("that is a file; give `@{text}` to have its settings read"))
-            } else {
-                Ok(Self(text.to_owned()))
-            };
+            None if !text.is_empty() && Path::new(text).is_file() => {
+                return Err(format!("that is a file; give `@{text}` to have its settings read"));
+            }
+            None => text.to_owned(),
         };
-        fs::read_to_string(file).map(Self).map_err(|error| format!("the settings in `{file}` can not be read: {error}"))
+        if settings.len() > SETTINGS_BYTES {
+            return Err(format!("the settings have {} bytes, and may have {SETTINGS_BYTES}; shorten them", settings.len()));
+        }
+        Ok(Self(settings))
     }
+}
+
+fn read(file: &str) -> Result<String, String> {
+    let settings = fs::read_to_string(file).map_err(|error| format!("the settings in `{file}` can not be read: {error}"))?;
+    // Some editors write the mark; to a policy it would be a mistake at the first character, where nobody sees any.
+    Ok(settings.trim_start_matches('\u{feff}').to_owned())
 }
 
 #[cfg(test)]
@@ -38,5 +50,12 @@ mod tests {
         assert_eq!(file.parse::<Settings>(), Err(format!("that is a file; give `@{file}` to have its settings read")));
         let missing = format!("@{file}.old").parse::<Settings>().unwrap_err();
         assert!(missing.starts_with(&format!("the settings in `{file}.old` can not be read")), "{missing}");
+        assert_eq!("@".parse::<Settings>(), Err("the file is missing; give its path behind the `@`".to_owned()));
+
+        std::fs::write(file, "\u{feff}{}").unwrap();
+        assert_eq!(format!("@{file}").parse(), Ok(Settings("{}".to_owned())), "without the mark of an editor");
+        std::fs::write(file, "x".repeat(65_537)).unwrap();
+        let long = format!("@{file}").parse::<Settings>().unwrap_err();
+        assert_eq!(long, "the settings have 65537 bytes, and may have 65536; shorten them");
     }
 }

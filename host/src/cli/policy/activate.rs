@@ -1,6 +1,7 @@
 //! `bailiwick policy activate`.
 
 use directory::{
+    Error,
     access::Forced,
     ids::{InvalidId, PolicyId, PolicyVersionId},
 };
@@ -68,6 +69,11 @@ impl std::str::FromStr for Module {
     }
 }
 
+/// Nobody is kept from breaking the glass.
+fn warn_of(settings: &str) {
+    warn(&format!("{settings}; it is activated all the same and denies everything under them, until others are activated in this way"));
+}
+
 pub(super) async fn run(arguments: Activate, config: &Config) -> anyhow::Result<()> {
     let Activate { place, workspace, expected, module: Module(module), settings, standard_settings, note } = arguments;
     if module.is_none() && settings.is_some() && standard_settings.is_some() {
@@ -96,9 +102,15 @@ pub(super) async fn run(arguments: Activate, config: &Config) -> anyhow::Result<
     if let Some(settings) = &standard_settings
         && let Err(refused) = check_settings(&gate, settings).await
     {
-        warn(&format!(
-            "{refused:#}; it is activated all the same and denies everything under them, until others are activated in this way"
-        ));
+        warn_of(&format!("{refused:#}"));
+    }
+    if let (Some(module), Some(settings)) = (module, &settings) {
+        match gate.objections(workspace, module, settings).await {
+            Ok(errors) if errors.is_empty() => {}
+            Err(missing @ Error::NotFound(_)) => return Err(missing.into()),
+            Ok(errors) => warn_of(&format!("`{module}` refuses its settings: {}", errors.join("; "))),
+            Err(refused) => warn_of(&format!("`{module}` can not be asked about its settings: {refused}")),
+        }
     }
     let forced = Forced { module, settings, standard_settings, note };
     let (now, mut ids) = (Clock::system().now(), Ids::random(Clock::system()));

@@ -24,7 +24,7 @@ Examples:
   bailiwick policy compare --candidate pol_0190c7f1a5b87e1c9d2f3a4b5c6d7e8f
   bailiwick policy compare --candidate standard --settings @open.json --sample 200
   bailiwick policy compare --candidate standard --settings @strict.json --recorded 1000
-  bailiwick policy compare --settings @strict.json --user lea.moreau --json"
+  bailiwick policy compare --candidate standard --settings @strict.json --user lea.moreau --json"
 )]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]

@@ -57,6 +57,17 @@ impl Gate {
         self.store.upload_policy(operator.upload_policy(workspace, UploadPolicy { module, bytes, steps })).await
     }
 
+    /// What an installed module has against settings, for an operator who is about to force them on it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a module that is not there; those of the policy, which may not load, and of the store.
+    pub async fn objections(&self, workspace: WorkspaceId, module: PolicyId, settings: &str) -> Result<Vec<String>, Error> {
+        let found = self.snapshot(workspace).await?.policy_module(module).await?.map(Sealed::open);
+        let digest = found.ok_or_else(|| Error::NotFound(format!("policy `{module}`")))?.digest;
+        self.load(workspace, digest).await?;
+        Ok(self.engine.validate_settings(None, digest, settings).await?)
+    }
+
     /// Activates an installed module, or `standard` alone, for the operator: past every gate, whatever the module says of its settings.
     ///
     /// # Errors
