@@ -53,12 +53,13 @@ pub(crate) enum What {
 impl Change {
     /// Makes the change, and returns the version that is active by it.
     ///
-    /// A change is decided under the roles, groups and grants of one epoch, and is stale if those move before it is written. As long
-    /// as the policy itself stays the one expected, it is decided and tried again.
+    /// A change is stale if others change what the gates looked at before it is written. As long as the policy itself stays the one
+    /// expected, it is decided and tried again, and then the workspace's tests stay as they are meanwhile.
     pub(crate) async fn apply(&self, gate: &Arc<Gate>, clock: &Clock, subject: &Subject) -> Result<PolicyVersionId, Error> {
         let mut ids = Ids::random(clock.clone());
         let mut expected = None;
         let mut attempt = 1;
+        let mut tests_stay = None;
         loop {
             let directory = gate.open(subject.clone(), clock.now()).await?;
             let active = directory.policy_version().id;
@@ -69,6 +70,10 @@ impl Change {
             match self.attempt(&directory, expected, &mut ids).await {
                 Err(Error::Stale(_)) if active == expected && attempt < ATTEMPTS => attempt += 1,
                 outcome => return outcome,
+            }
+            drop(directory);
+            if tests_stay.is_none() {
+                tests_stay = Some(gate.keep_tests(subject.workspace).await);
             }
         }
     }

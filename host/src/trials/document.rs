@@ -39,7 +39,13 @@ pub(super) struct Entry {
 pub(super) fn parse(text: &str) -> Result<Vec<Entry>, (usize, String)> {
     match ImDocument::parse(text) {
         Ok(document) => Ok(entries(document.as_table(), 0)),
-        Err(error) => Err((error.span().map_or(0, |span| span.start), error.message().trim().replace('\n', ", "))),
+        Err(error) => {
+            let problem = match error.message().trim() {
+                "" => "it ends too soon".to_owned(),
+                words => words.replace('\n', ", "),
+            };
+            Err((error.span().map_or(0, |span| span.start), problem))
+        }
     }
 }
 

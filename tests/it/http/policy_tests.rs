@@ -1,5 +1,7 @@
 //! `/v1/policies/tests`: policy tests are kept with the workspace, run on uploads, and are a gate of every activation.
 
+use std::cell::Cell;
+
 use bailiwick::wiring;
 use directory::access::TestRun;
 use reqwest::{Method, RequestBuilder, StatusCode, header};
@@ -64,7 +66,11 @@ fn tests_are_kept_replaced_and_removed() {
     on_sites(async |site| {
         let none = json!({ "text": "", "version": 0, "changedBy": null, "changedAt": null });
         assert_eq!(done(tests(site)).await, none);
+        assert_eq!(done(set(site, 0, "")).await, json!({ "version": 0, "expectations": 0 }), "none again is no change");
+        let history = done(site.request(Method::GET, "/v1/policies/history").bearer_auth(site.admin())).await;
+        assert_eq!(history["steps"], json!([]));
         assert_eq!(done(set(site, 0, STRANGERS)).await, json!({ "version": 1, "expectations": 1 }));
+        assert_eq!(done(set(site, 1, STRANGERS)).await, json!({ "version": 1, "expectations": 1 }), "and neither is the same text");
         let kept = done(tests(site)).await;
         assert_eq!((&kept["text"], &kept["version"]), (&json!(STRANGERS), &json!(1)));
         let step = |what: &str| ("tests-replaced".to_owned(), what.to_owned());
@@ -97,6 +103,7 @@ fn bad_tests_are_refused_whole_and_nothing_is_kept_of_them() {
         let large = |bytes: usize| format!("{STRANGERS}#{}", "x".repeat(bytes - STRANGERS.len() - 1)).into_bytes();
         for (query, media, body, status, says) in [
             ("?expected=0", toml, b"people.ada = 1\nlists.bob.usr = 1\n".to_vec(), 400, "line 1: person `ada` is a number"),
+            ("?expected=0", toml, b"x =".to_vec(), 400, "line 1: the file is no TOML: it ends too soon"),
             ("?expected=0", toml, b"\xff".to_vec(), 400, "not UTF-8 from byte 0"),
             ("?expected=0", toml, large(262_145), 413, "more than 262144 bytes"),
             ("?expected=0", "application/json", text(), 415, "send it as `application/toml`"),
@@ -158,6 +165,41 @@ fn an_activation_is_refused_until_the_tests_are_met() {
 }
 
 #[test]
+fn tests_that_are_replaced_without_pause_hold_no_activation_up() {
+    const ACTIVATIONS: usize = 8;
+    on_sites(async |site| {
+        let (site, over) = (&*site, Cell::new(false));
+        let replacing = async {
+            let mut version = 0;
+            while !over.get() {
+                let text = format!("# after {version}\n{STRANGERS}");
+                version = done(set(site, version, &text)).await["version"].as_i64().unwrap();
+            }
+            version
+        };
+        let activating = async {
+            for sees in ["self", "groups"].into_iter().cycle().take(ACTIVATIONS) {
+                let settings = json!({ "expected": "standard", "standardSettings": { "members_see": sees } });
+                let (status, body) = answer(send(site, Method::PUT, "/settings", &settings)).await;
+                assert!(status.is_success(), "{status} {body}");
+            }
+            over.set(true);
+        };
+        let (replaced, ()) = tokio::join!(replacing, activating);
+        assert!(replaced > 1, "nor does an activation keep the tests");
+
+        // An activation that takes long has them wait, and not for ever.
+        let workspace = site.demo.workspaces[0].id;
+        let stay = site.gate.keep_tests(workspace).await;
+        let (status, body) = answer(set(site, replaced, "")).await;
+        assert_eq!((status, code(&body)), (StatusCode::SERVICE_UNAVAILABLE, "POLICY_UNAVAILABLE"), "{body}");
+        assert!(body["error"]["message"].as_str().unwrap().contains("no other policy tests while activations rest on these"), "{body}");
+        drop(stay);
+        assert_eq!(done(set(site, replaced, "")).await["version"], replaced + 1);
+    });
+}
+
+#[test]
 fn what_the_file_insists_on_the_module_has_to_accept() {
     on_site(production, async |site| {
         let settings = format!("settings.contact_fields = ['nothing']\n{STRANGERS}");
@@ -214,6 +256,10 @@ fn the_gate_runs_tests_and_lets_the_operator_past_them() {
         let forbidden = host.directory(&stage.world, &nobody).await.policy_tests().await;
         assert!(matches!(forbidden, Err(directory::Error::Forbidden { .. })), "{forbidden:?}");
 
+        let objections = async |settings| host.gate().objections(workspace, module, settings).await.unwrap();
+        assert_eq!(objections("").await, Vec::<String>::new());
+        let told = objections("{\"no\": 1}").await;
+        assert!(told.len() == 1 && told[0].contains("`no`"), "the operator is told, and may all the same: {told:?}");
         host.force(workspace, Some(module), String::new()).await;
         assert_eq!(directory().await.policy_version().module, Some(module), "the operator is not asked for tests");
 

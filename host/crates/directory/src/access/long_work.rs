@@ -9,12 +9,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock, Semaphore},
+    time::timeout,
+};
 
 use super::{Actor, Directory, Gate, Subject, locked};
 use crate::{Error, contract::Failure, ids::WorkspaceId, limits};
 
-/// How long tests wait for other tests of the workspace.
+/// How long tests wait for other tests of the workspace, and their replacement for activations that rest on them.
 const TESTS_WAIT: Duration = Duration::from_secs(4);
 
 /// The requests of this sort.
@@ -35,9 +38,15 @@ struct AtWork {
     upload: Arc<AsyncMutex<()>>,
     /// Held by whoever tries the workspace's tests.
     tests: Arc<AsyncMutex<()>>,
+    /// Written by whoever replaces the tests, read by activations that rest on them. Fair: neither keeps the other out.
+    replaced: Arc<RwLock<()>>,
 }
 
 impl AtWork {
+    fn is_over(&self) -> bool {
+        self.long_work.is_empty() && self.activations.is_empty() && Arc::strong_count(&self.replaced) == 1
+    }
+
     const fn in_places(&mut self, places: Places) -> &mut Vec<Actor> {
         match places {
             Places::LongWork => &mut self.long_work,
@@ -80,6 +89,13 @@ pub(super) struct Turn {
     places: Places,
     by: Actor,
     upload: Arc<AsyncMutex<()>>,
+}
+
+/// Until it is dropped, nobody replaces the policy tests of the workspace over this server.
+pub struct TestsStay {
+    gate: Arc<Gate>,
+    workspace: WorkspaceId,
+    guard: Option<OwnedRwLockReadGuard<()>>,
 }
 
 /// Leave for one that holds a view.
@@ -140,8 +156,31 @@ impl Gate {
     /// [`Failure::Share`] if that takes long.
     pub(super) async fn tests_alone(&self, workspace: WorkspaceId) -> Result<Option<OwnedMutexGuard<()>>, Failure> {
         let Some(tests) = locked(&self.long_work.workspaces).get(&workspace).map(|at_work| at_work.tests.clone()) else { return Ok(None) };
-        let alone = tokio::time::timeout(TESTS_WAIT, tests.lock_owned()).await;
+        let alone = timeout(TESTS_WAIT, tests.lock_owned()).await;
         alone.map(Some).map_err(|_| Failure::Share("one trial of its policy tests at once".to_owned()))
+    }
+
+    /// Lets the policy tests of a workspace be for a while: whoever replaces them again and again could otherwise keep every activation
+    /// from coming to pass, because none may rest on tests that are no longer those of the workspace.
+    ///
+    /// Waits for the replacements that are under way. On other servers of the same database the tests may still be replaced.
+    pub async fn keep_tests(self: &Arc<Self>, workspace: WorkspaceId) -> TestsStay {
+        let mut stay = TestsStay { gate: self.clone(), workspace, guard: None };
+        let replaced = locked(&self.long_work.workspaces).entry(workspace).or_default().replaced.clone();
+        stay.guard = Some(replaced.read_owned().await);
+        stay
+    }
+
+    /// Waits until no activation rests on the policy tests of the workspace.
+    ///
+    /// # Errors
+    /// [`Failure::Share`] if that takes long.
+    pub(super) async fn tests_free(&self, workspace: WorkspaceId) -> Result<Option<OwnedRwLockWriteGuard<()>>, Failure> {
+        let Some(replaced) = locked(&self.long_work.workspaces).get(&workspace).map(|at_work| at_work.replaced.clone()) else {
+            return Ok(None);
+        };
+        let free = timeout(TESTS_WAIT, replaced.write_owned()).await;
+        free.map(Some).map_err(|_| Failure::Share("no other policy tests while activations rest on these".to_owned()))
     }
 }
 
@@ -182,9 +221,19 @@ impl Drop for Turn {
             if let Some(place) = begun.iter().position(|actor| *actor == self.by) {
                 begun.swap_remove(place);
             }
-            if at_work.long_work.is_empty() && at_work.activations.is_empty() {
+            if at_work.is_over() {
                 workspaces.remove(&self.workspace);
             }
+        }
+    }
+}
+
+impl Drop for TestsStay {
+    fn drop(&mut self) {
+        let mut workspaces = locked(&self.gate.long_work.workspaces);
+        drop(self.guard.take());
+        if workspaces.get(&self.workspace).is_some_and(AtWork::is_over) {
+            workspaces.remove(&self.workspace);
         }
     }
 }

@@ -52,15 +52,19 @@ impl Directory {
         Ok(Visible::new(tests))
     }
 
-    /// Replaces the policy tests of the version that the caller has seen, 0 where there never were any. An empty text is none.
+    /// Replaces the policy tests of the version that the caller has seen, 0 where there never were any. An empty text is none. The same
+    /// text again is no change.
     ///
-    /// They are checked, and not run: whether the active policy passes them is another question than whether the next one shall.
+    /// They are checked, and not run: whether the active policy passes them is another question than whether the next one shall. An
+    /// activation that has the tests kept ([`Gate::keep_tests`]) comes first.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::Stale`] if their version is another by now; [`Error::Invalid`] with every mistake;
-    /// [`Error::TooLarge`] past [`limits::TESTS_BYTES`]; those of policy and store.
+    /// [`Error::TooLarge`] past [`limits::TESTS_BYTES`]; [`Failure::Share`] if the workspace is at as much long work as it may, or at
+    /// activations that take long; those of policy and store.
     pub async fn set_policy_tests(&self, expected: Version, text: String) -> Result<CheckedTests, Error> {
         self.require("policy.upload").await?;
+        self.begin_long_work()?;
         if text.len() > limits::TESTS_BYTES {
             return Err(Error::TooLarge(format!(
                 "the tests have {} bytes, and may have {}; leave some out",
@@ -70,6 +74,10 @@ impl Directory {
         }
         let text = if text.trim().is_empty() { String::new() } else { text };
         let expectations = if text.is_empty() { 0 } else { self.gate.trials()?.check(&text).map_err(|mistakes| invalid(&mistakes))? };
+        let kept = self.kept_tests().await?;
+        if (kept.version, &kept.text) == (expected, &text) {
+            return Ok(CheckedTests { version: expected, expectations });
+        }
         let what = match expectations {
             0 => "the tests were removed".to_owned(),
             1 => "the tests have one expectation".to_owned(),
@@ -78,6 +86,7 @@ impl Directory {
         let step = NewPolicyStep { reasons: vec![Reason::new(None, &what)], ..self.step(Step::TestsReplaced) };
         let change = SetPolicyTests { expected, text, by: self.subject.user(), now: self.now, step };
         let warrant = Warrant::new(Some(self.subject.workspace), Some(self.epoch), change);
+        let _free = self.gate.tests_free(self.subject.workspace).await?;
         Ok(CheckedTests { version: self.gate.store.set_policy_tests(warrant).await?, expectations })
     }
 
