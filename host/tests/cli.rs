@@ -185,6 +185,7 @@ fn wrong_names_are_told_with_their_remedy() -> anyhow::Result<()> {
     let at = folder.path();
     succeed(at, &["migrate"])?;
     succeed(at, &["workspace", "create", "acme", "--administrator", "ada@acme.example"])?;
+    std::fs::write(at.join("none.json"), "{\"organisations\": []}")?;
     for (arguments, expected) in [
         (&["token", "create", "--workspace", "acm", "--user", "ada@acme.example"][..], "workspace `acm` does not exist"),
         (&["token", "create", "--workspace", "acme", "--user", "bob"], "user name `bob`"),
@@ -193,6 +194,7 @@ fn wrong_names_are_told_with_their_remedy() -> anyhow::Result<()> {
         (&["workspace", "create", "x", "--administrator", "ada"], "no e-mail address"),
         (&["workspace", "create", "x", "--administrator", "a@x", "--settings", "{\"members_see\": 1}"], "members_see"),
         (&["import", "organisations", "nowhere.json"], "`nowhere.json` can not be read"),
+        (&["import", "organisations", "none.json", "--dry-run", "--settings", "{\"members_see\": 1}"], "members_see"),
     ] {
         let text = fail(&mut bailiwick(at, arguments), 1)?;
         ensure!(text.contains(expected), "{arguments:?}: {text}");

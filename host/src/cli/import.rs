@@ -38,7 +38,7 @@ Examples:
 pub(super) struct Organisations {
     /// The file (JSON)
     file: PathBuf,
-    /// Only check the file, and say what is odd in it
+    /// Only check file and settings, and say what is odd in it
     #[arg(long)]
     dry_run: bool,
     /// Print one line of JSON instead of a summary for people
@@ -62,10 +62,14 @@ pub(super) async fn run(Command::Organisations(arguments): Command, config: &Con
         (organisation.key.clone(), plan.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>()))
     });
     let plans: Vec<_> = plans.collect();
+    let settings = &arguments.settings.0;
+    if !settings.is_empty() {
+        check_settings(wiring::engine(config)?.as_ref(), settings).await?;
+    }
     let outcomes = if arguments.dry_run {
         plans.into_iter().map(|(key, plan)| Outcome { key, result: plan.map(|plan| (plan, None)) }).collect()
     } else {
-        bring_in(plans, &arguments.settings.0, config).await?
+        bring_in(plans, settings, config).await?
     };
     print(&if arguments.json { for_programs(&outcomes) } else { for_people(&outcomes) });
     let failed = outcomes.iter().filter(|outcome| outcome.result.is_err()).count();
@@ -88,9 +92,6 @@ fn read(file: &PathBuf) -> anyhow::Result<String> {
 
 async fn bring_in(plans: Vec<(String, Result<Plan, Vec<String>>)>, settings: &str, config: &Config) -> anyhow::Result<Vec<Outcome>> {
     let database = open::database(config).await?;
-    if !settings.is_empty() {
-        check_settings(wiring::gate(config, &database, None)?.as_ref(), settings).await?;
-    }
     let (store, operator, progress) = (database.store(), open::operator(), Progress::new());
     let mut outcomes = Vec::with_capacity(plans.len());
     for (key, plan) in plans {

@@ -3,8 +3,9 @@
 use anyhow::{Context as _, bail};
 use directory::{
     access::Gate,
+    contract::Engine,
     ids::PolicyVersionId,
-    limits::{KEY_CHARS, SETTINGS_BYTES, TEXT_CHARS},
+    limits::{KEY_CHARS, TEXT_CHARS},
     model::{Provenance, Role, Status, UserText, Workspace},
     store::{IdSource as _, ImportPerson, ImportWorkspace, NewPolicyVersion},
     text::fold,
@@ -146,7 +147,7 @@ async fn create(gate: &Gate, create: Create) -> anyhow::Result<()> {
         email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
     });
     let email = email.with_context(|| format!("`{}` is no e-mail address; write for example ada@acme.example", create.administrator))?;
-    check_settings(gate, &create.settings.0).await?;
+    check_settings(gate.engine().as_ref(), &create.settings.0).await?;
     let operator = open::operator();
     if open::workspace(gate.store().as_ref(), &key).await.is_ok() {
         bail!("workspace `{key}` exists; choose another key, or see `bailiwick workspace show {key}`");
@@ -193,13 +194,10 @@ async fn create(gate: &Gate, create: Create) -> anyhow::Result<()> {
 }
 
 /// Refuses settings that `standard` refuses.
-pub(super) async fn check_settings(gate: &Gate, settings: &str) -> anyhow::Result<()> {
-    if settings.len() > SETTINGS_BYTES {
-        bail!("the settings have more than {SETTINGS_BYTES} bytes; shorten them");
-    }
-    let standard = gate.standard();
-    gate.engine().load(standard).await?;
-    let errors = gate.engine().validate_settings(None, standard.digest, settings).await?;
+pub(super) async fn check_settings(engine: &dyn Engine, settings: &str) -> anyhow::Result<()> {
+    let standard = wiring::standard();
+    engine.load(&standard).await?;
+    let errors = engine.validate_settings(None, standard.digest, settings).await?;
     if !errors.is_empty() {
         bail!("the policy `standard` refuses its settings: {}", errors.join("; "));
     }

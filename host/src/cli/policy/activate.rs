@@ -100,7 +100,7 @@ pub(super) async fn run(arguments: Activate, config: &Config) -> anyhow::Result<
     let workspace = open::workspace(database.store().as_ref(), &workspace).await?.id;
     let gate = wiring::gate(config, &database, None)?;
     if let Some(settings) = &standard_settings
-        && let Err(refused) = check_settings(&gate, settings).await
+        && let Err(refused) = check_settings(gate.engine().as_ref(), settings).await
     {
         warn_of(&format!("{refused:#}"));
     }
