@@ -38,6 +38,8 @@ struct AtWork {
     upload: Arc<AsyncMutex<()>>,
     /// Held by whoever tries the workspace's tests.
     tests: Arc<AsyncMutex<()>>,
+    /// Held by whoever replaces the tests, or waits for the activations that rest on them: at most one is before the next activation.
+    replacing: Arc<AsyncMutex<()>>,
     /// Written by whoever replaces the tests, read by activations that rest on them. Fair: neither keeps the other out.
     replaced: Arc<RwLock<()>>,
 }
@@ -93,9 +95,19 @@ pub(super) struct Turn {
 
 /// Until it is dropped, nobody replaces the policy tests of the workspace over this server.
 pub struct TestsStay {
+    _hold: Hold<OwnedRwLockReadGuard<()>>,
+}
+
+/// Until it is dropped, no activation rests on the policy tests of the workspace, and nobody else replaces them.
+pub(super) struct TestsFree {
+    _hold: Hold<(OwnedMutexGuard<()>, OwnedRwLockWriteGuard<()>)>,
+}
+
+/// What is held of a workspace, or waited for, by who has no place there.
+struct Hold<T> {
     gate: Arc<Gate>,
     workspace: WorkspaceId,
-    guard: Option<OwnedRwLockReadGuard<()>>,
+    held: Option<T>,
 }
 
 /// Leave for one that holds a view.
@@ -165,22 +177,26 @@ impl Gate {
     ///
     /// Waits for the replacements that are under way. On other servers of the same database the tests may still be replaced.
     pub async fn keep_tests(self: &Arc<Self>, workspace: WorkspaceId) -> TestsStay {
-        let mut stay = TestsStay { gate: self.clone(), workspace, guard: None };
+        let mut hold = Hold { gate: self.clone(), workspace, held: None };
         let replaced = locked(&self.long_work.workspaces).entry(workspace).or_default().replaced.clone();
-        stay.guard = Some(replaced.read_owned().await);
-        stay
+        hold.held = Some(replaced.read_owned().await);
+        TestsStay { _hold: hold }
     }
 
     /// Waits until no activation rests on the policy tests of the workspace.
     ///
     /// # Errors
     /// [`Failure::Share`] if that takes long.
-    pub(super) async fn tests_free(&self, workspace: WorkspaceId) -> Result<Option<OwnedRwLockWriteGuard<()>>, Failure> {
-        let Some(replaced) = locked(&self.long_work.workspaces).get(&workspace).map(|at_work| at_work.replaced.clone()) else {
-            return Ok(None);
+    pub(super) async fn tests_free(self: &Arc<Self>, workspace: WorkspaceId) -> Result<TestsFree, Failure> {
+        let mut hold = Hold { gate: self.clone(), workspace, held: None };
+        let (replacing, replaced) = {
+            let mut workspaces = locked(&self.long_work.workspaces);
+            let at_work = workspaces.entry(workspace).or_default();
+            (at_work.replacing.clone(), at_work.replaced.clone())
         };
-        let free = timeout(TESTS_WAIT, replaced.write_owned()).await;
-        free.map(Some).map_err(|_| Failure::Share("no other policy tests while activations rest on these".to_owned()))
+        let free = timeout(TESTS_WAIT, async { (replacing.lock_owned().await, replaced.write_owned().await) }).await;
+        hold.held = Some(free.map_err(|_| Failure::Share("no other policy tests while activations rest on these".to_owned()))?);
+        Ok(TestsFree { _hold: hold })
     }
 }
 
@@ -228,10 +244,10 @@ impl Drop for Turn {
     }
 }
 
-impl Drop for TestsStay {
+impl<T> Drop for Hold<T> {
     fn drop(&mut self) {
         let mut workspaces = locked(&self.gate.long_work.workspaces);
-        drop(self.guard.take());
+        drop(self.held.take());
         if workspaces.get(&self.workspace).is_some_and(AtWork::is_over) {
             workspaces.remove(&self.workspace);
         }

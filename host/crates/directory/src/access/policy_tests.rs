@@ -60,11 +60,10 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::Stale`] if their version is another by now; [`Error::Invalid`] with every mistake;
-    /// [`Error::TooLarge`] past [`limits::TESTS_BYTES`]; [`Failure::Share`] if the workspace is at as much long work as it may, or at
-    /// activations that take long; those of policy and store.
+    /// [`Error::TooLarge`] past [`limits::TESTS_BYTES`]; [`Failure::Share`] while activations rest on the tests of now for long; those of
+    /// policy and store.
     pub async fn set_policy_tests(&self, expected: Version, text: String) -> Result<CheckedTests, Error> {
         self.require("policy.upload").await?;
-        self.begin_long_work()?;
         if text.len() > limits::TESTS_BYTES {
             return Err(Error::TooLarge(format!(
                 "the tests have {} bytes, and may have {}; leave some out",
