@@ -12,7 +12,6 @@ mod forest;
 #[expect(dead_code, reason = "the suite of hostile guests makes more of them than the benchmark")]
 #[path = "../../tests/it/hostile/guest.rs"]
 mod guest;
-#[expect(dead_code, reason = "as above")]
 #[path = "../../tests/it/hostile/image.rs"]
 mod image;
 mod lists;
