@@ -34,25 +34,27 @@ struct AtWork {
     long_work: Vec<Actor>,
     /// The same of activations and roll backs.
     activations: Vec<Actor>,
+    /// The same of those who replace the tests.
+    replacements: Vec<Actor>,
     /// Held by the upload that is compiled, or waits for the compiler.
     upload: Arc<AsyncMutex<()>>,
     /// Held by whoever tries the workspace's tests.
     tests: Arc<AsyncMutex<()>>,
-    /// Held by whoever replaces the tests, or waits for the activations that rest on them: at most one is before the next activation.
-    replacing: Arc<AsyncMutex<()>>,
     /// Written by whoever replaces the tests, read by activations that rest on them. Fair: neither keeps the other out.
     replaced: Arc<RwLock<()>>,
 }
 
 impl AtWork {
     fn is_over(&self) -> bool {
-        self.long_work.is_empty() && self.activations.is_empty() && Arc::strong_count(&self.replaced) == 1
+        [&self.long_work, &self.activations, &self.replacements].iter().all(|begun| begun.is_empty())
+            && Arc::strong_count(&self.replaced) == 1
     }
 
     const fn in_places(&mut self, places: Places) -> &mut Vec<Actor> {
         match places {
             Places::LongWork => &mut self.long_work,
             Places::Activations => &mut self.activations,
+            Places::Replacements => &mut self.replacements,
         }
     }
 }
@@ -64,13 +66,15 @@ enum Places {
     LongWork,
     /// Activations and roll backs: what repairs a workspace.
     Activations,
+    /// Replacements of policy tests, which hold views while they wait for activations.
+    Replacements,
 }
 
 impl Places {
     /// How many there are, and how many of them for one person or service.
     const fn most(self) -> (usize, usize) {
         match self {
-            Self::LongWork => (limits::LONG_WORK, limits::LONG_WORK_OF_ONE),
+            Self::LongWork | Self::Replacements => (limits::LONG_WORK, limits::LONG_WORK_OF_ONE),
             Self::Activations => (limits::ACTIVATIONS, limits::ACTIVATIONS_OF_ONE),
         }
     }
@@ -80,6 +84,7 @@ impl Places {
         match self {
             Self::LongWork => "uploads, tests and comparisons",
             Self::Activations => "activations and roll backs",
+            Self::Replacements => "replacements of its policy tests",
         }
     }
 }
@@ -95,19 +100,9 @@ pub(super) struct Turn {
 
 /// Until it is dropped, nobody replaces the policy tests of the workspace over this server.
 pub struct TestsStay {
-    _hold: Hold<OwnedRwLockReadGuard<()>>,
-}
-
-/// Until it is dropped, no activation rests on the policy tests of the workspace, and nobody else replaces them.
-pub(super) struct TestsFree {
-    _hold: Hold<(OwnedMutexGuard<()>, OwnedRwLockWriteGuard<()>)>,
-}
-
-/// What is held of a workspace, or waited for, by who has no place there.
-struct Hold<T> {
     gate: Arc<Gate>,
     workspace: WorkspaceId,
-    held: Option<T>,
+    guard: Option<OwnedRwLockReadGuard<()>>,
 }
 
 /// Leave for one that holds a view.
@@ -120,6 +115,11 @@ impl LongWork {
     /// At most so many requests that hold views.
     pub(super) fn with_views(views: usize) -> Self {
         Self { workspaces: Mutex::default(), views: Arc::new(Semaphore::new(views.clamp(1, Semaphore::MAX_PERMITS))) }
+    }
+
+    /// [`AtWork::replaced`] of a workspace.
+    fn replaced(&self, workspace: WorkspaceId) -> Arc<RwLock<()>> {
+        locked(&self.workspaces).entry(workspace).or_default().replaced.clone()
     }
 }
 
@@ -134,6 +134,15 @@ impl Turn {
     pub(super) async fn upload(&self) -> OwnedMutexGuard<()> {
         self.upload.clone().lock_owned().await
     }
+
+    /// Waits until no activation rests on the policy tests of the workspace, and nobody else replaces them.
+    ///
+    /// # Errors
+    /// [`Failure::Share`] if that takes long.
+    pub(super) async fn replacement(&self) -> Result<OwnedRwLockWriteGuard<()>, Failure> {
+        let free = timeout(TESTS_WAIT, self.gate.long_work.replaced(self.workspace).write_owned()).await;
+        free.map_err(|_| Failure::Share("no other policy tests while activations rest on these".to_owned()))
+    }
 }
 
 impl Gate {
@@ -143,6 +152,14 @@ impl Gate {
     /// [`Failure::Share`] if the workspace has [`limits::LONG_WORK`] such requests already, or the subject [`limits::LONG_WORK_OF_ONE`].
     pub(super) fn begin_long_work(self: &Arc<Self>, subject: &Subject) -> Result<Turn, Error> {
         self.begin(subject, Places::LongWork)
+    }
+
+    /// Leave to replace the policy tests.
+    ///
+    /// # Errors
+    /// [`Failure::Share`] if the workspace is at [`limits::LONG_WORK`] replacements already, or the subject at [`limits::LONG_WORK_OF_ONE`].
+    pub(super) fn begin_replacement(self: &Arc<Self>, subject: &Subject) -> Result<Turn, Error> {
+        self.begin(subject, Places::Replacements)
     }
 
     fn begin(self: &Arc<Self>, subject: &Subject, places: Places) -> Result<Turn, Error> {
@@ -177,26 +194,9 @@ impl Gate {
     ///
     /// Waits for the replacements that are under way. On other servers of the same database the tests may still be replaced.
     pub async fn keep_tests(self: &Arc<Self>, workspace: WorkspaceId) -> TestsStay {
-        let mut hold = Hold { gate: self.clone(), workspace, held: None };
-        let replaced = locked(&self.long_work.workspaces).entry(workspace).or_default().replaced.clone();
-        hold.held = Some(replaced.read_owned().await);
-        TestsStay { _hold: hold }
-    }
-
-    /// Waits until no activation rests on the policy tests of the workspace.
-    ///
-    /// # Errors
-    /// [`Failure::Share`] if that takes long.
-    pub(super) async fn tests_free(self: &Arc<Self>, workspace: WorkspaceId) -> Result<TestsFree, Failure> {
-        let mut hold = Hold { gate: self.clone(), workspace, held: None };
-        let (replacing, replaced) = {
-            let mut workspaces = locked(&self.long_work.workspaces);
-            let at_work = workspaces.entry(workspace).or_default();
-            (at_work.replacing.clone(), at_work.replaced.clone())
-        };
-        let free = timeout(TESTS_WAIT, async { (replacing.lock_owned().await, replaced.write_owned().await) }).await;
-        hold.held = Some(free.map_err(|_| Failure::Share("no other policy tests while activations rest on these".to_owned()))?);
-        Ok(TestsFree { _hold: hold })
+        let mut stay = TestsStay { gate: self.clone(), workspace, guard: None };
+        stay.guard = Some(self.long_work.replaced(workspace).read_owned().await);
+        stay
     }
 }
 
@@ -244,10 +244,10 @@ impl Drop for Turn {
     }
 }
 
-impl<T> Drop for Hold<T> {
+impl Drop for TestsStay {
     fn drop(&mut self) {
         let mut workspaces = locked(&self.gate.long_work.workspaces);
-        drop(self.held.take());
+        drop(self.guard.take());
         if workspaces.get(&self.workspace).is_some_and(AtWork::is_over) {
             workspaces.remove(&self.workspace);
         }

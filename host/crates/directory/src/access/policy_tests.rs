@@ -60,8 +60,8 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::Stale`] if their version is another by now; [`Error::Invalid`] with every mistake;
-    /// [`Error::TooLarge`] past [`limits::TESTS_BYTES`]; [`Failure::Share`] while activations rest on the tests of now for long; those of
-    /// policy and store.
+    /// [`Error::TooLarge`] past [`limits::TESTS_BYTES`]; [`Failure::Share`] if several replace them at once, or activations rest on the
+    /// tests of now for long; those of policy and store.
     pub async fn set_policy_tests(&self, expected: Version, text: String) -> Result<CheckedTests, Error> {
         self.require("policy.upload").await?;
         if text.len() > limits::TESTS_BYTES {
@@ -85,7 +85,8 @@ impl Directory {
         let step = NewPolicyStep { reasons: vec![Reason::new(None, &what)], ..self.step(Step::TestsReplaced) };
         let change = SetPolicyTests { expected, text, by: self.subject.user(), now: self.now, step };
         let warrant = Warrant::new(Some(self.subject.workspace), Some(self.epoch), change);
-        let _free = self.gate.tests_free(self.subject.workspace).await?;
+        let turn = self.gate.begin_replacement(&self.subject)?;
+        let _alone = turn.replacement().await?;
         Ok(CheckedTests { version: self.gate.store.set_policy_tests(warrant).await?, expectations })
     }
 
