@@ -105,10 +105,15 @@ pub(crate) async fn set_tests(
     expected: Version,
     text: &str,
 ) -> Result<CheckedTests, Error> {
+    // Nobody waits whose tests are not to be had, and nobody holds a view meanwhile.
+    if let Some(kept) = gate.open(subject.clone(), clock.now()).await?.check_policy_tests(expected, text).await? {
+        return Ok(kept);
+    }
+    let _alone = gate.replacement(subject).await?;
     let mut attempt = 1;
     loop {
         let directory = gate.open(subject.clone(), clock.now()).await?;
-        match directory.set_policy_tests(expected, text.to_owned()).await {
+        match directory.set_policy_tests(expected, text).await {
             // Perhaps only the workspace has moved in between; a version of the tests that is another stays so.
             Err(Error::Stale(_)) if attempt < ATTEMPTS => attempt += 1,
             outcome => return outcome,

@@ -178,14 +178,14 @@ fn another_version_or_other_tests_amid_an_activation_stop_it() {
             let (plain, subject) = (stage.host.gate().clone(), stage.subject("sue"));
             amid.between.before(moment, async move {
                 let directory = plain.open(subject, NOW).await.unwrap();
-                let tests = "people = { ada = {}, bob = {} }\nlists.ada.user = ['ada', 'bob']\n".to_owned();
+                let tests = "people = { ada = {}, bob = {} }\nlists.ada.user = ['ada', 'bob']\n";
                 directory.set_policy_tests(Version(version), tests).await.unwrap();
             });
             let told = amid.activate("ada", "workspace").await.unwrap_err();
             assert!(matches!(&told, Error::Stale(what) if what.contains("policy tests")), "{moment:?}: {told}");
             assert_eq!(amid.active().await, before, "{moment:?}: the other's version decides");
             let directory = stage.host.gate().open(stage.subject("sue"), NOW).await.unwrap();
-            directory.set_policy_tests(Version(version + 1), String::new()).await.unwrap();
+            directory.set_policy_tests(Version(version + 1), "").await.unwrap();
         }
     });
 }

@@ -31,7 +31,7 @@ impl FromStr for Settings {
 fn read(file: &str) -> Result<String, String> {
     let settings = fs::read_to_string(file).map_err(|error| format!("the settings in `{file}` can not be read: {error}"))?;
     // Some editors write the mark; to a policy it would be a mistake at the first character, where nobody sees any.
-    Ok(settings.trim_start_matches('\u{feff}').to_owned())
+    Ok(settings.strip_prefix('\u{feff}').unwrap_or(&settings).to_owned())
 }
 
 #[cfg(test)]
@@ -54,6 +54,8 @@ mod tests {
 
         std::fs::write(file, "\u{feff}{}").unwrap();
         assert_eq!(format!("@{file}").parse(), Ok(Settings("{}".to_owned())), "without the mark of an editor");
+        std::fs::write(file, "x".repeat(65_536)).unwrap();
+        assert!(format!("@{file}").parse::<Settings>().is_ok());
         std::fs::write(file, "x".repeat(65_537)).unwrap();
         let long = format!("@{file}").parse::<Settings>().unwrap_err();
         assert_eq!(long, "the settings have 65537 bytes, and may have 65536; shorten them");

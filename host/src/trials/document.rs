@@ -40,11 +40,13 @@ pub(super) fn parse(text: &str) -> Result<Vec<Entry>, (usize, String)> {
     match ImDocument::parse(text) {
         Ok(document) => Ok(entries(document.as_table(), 0)),
         Err(error) => {
+            let at = error.span().map_or(0, |span| span.start);
             let problem = match error.message().trim() {
-                "" => "it ends too soon".to_owned(),
+                "" if text.get(at..).is_none_or(|rest| rest.trim().is_empty()) => "it ends too soon".to_owned(),
+                "" => "what stands here has no place in it".to_owned(),
                 words => words.replace('\n', ", "),
             };
-            Err((error.span().map_or(0, |span| span.start), problem))
+            Err((at, problem))
         }
     }
 }

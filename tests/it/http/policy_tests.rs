@@ -191,9 +191,19 @@ fn tests_that_are_replaced_without_pause_hold_no_activation_up() {
         // An activation that takes long has them wait, and not for ever.
         let workspace = site.demo.workspaces[0].id;
         let stay = site.gate.keep_tests(workspace).await;
-        let (status, body) = answer(set(site, replaced, "")).await;
-        assert_eq!((status, code(&body)), (StatusCode::SERVICE_UNAVAILABLE, "POLICY_UNAVAILABLE"), "{body}");
-        assert!(body["error"]["message"].as_str().unwrap().contains("no other policy tests while activations rest on these"), "{body}");
+        let ask = async || answer(set(site, replaced, "")).await;
+        let (one, two, three, four) = tokio::join!(ask(), ask(), ask(), ask());
+        let mut told = [one, two, three, four].map(|(status, body)| {
+            assert_eq!((status, code(&body)), (StatusCode::SERVICE_UNAVAILABLE, "POLICY_UNAVAILABLE"), "{body}");
+            let message = body["error"]["message"].as_str().unwrap();
+            ["no other policy tests while activations rest on these", "3 replacements of its policy tests of one person"]
+                .map(|rule| message.contains(rule))
+        });
+        told.sort_unstable();
+        let (waited, turned_away) = ([true, false], [false, true]);
+        assert_eq!(told, [turned_away, waited, waited, waited], "one person has three that wait");
+        let (status, body) = answer(set(site, replaced - 1, "")).await;
+        assert_eq!((status, code(&body)), (StatusCode::PRECONDITION_FAILED, "STALE"), "nobody waits for what is stale: {body}");
         drop(stay);
         assert_eq!(done(set(site, replaced, "")).await["version"], replaced + 1);
     });
@@ -245,7 +255,7 @@ fn the_gate_runs_tests_and_lets_the_operator_past_them() {
         };
         assert_eq!(run(None, None).await.unwrap(), None, "there are none");
         let version = directory().await.policy_tests().await.unwrap().version;
-        directory().await.set_policy_tests(version, PEERS.to_owned()).await.unwrap();
+        directory().await.set_policy_tests(version, PEERS).await.unwrap();
         assert!(run(None, None).await.unwrap().unwrap().is_passed());
         let narrow = Some(r#"{"members_see": "self"}"#);
         assert_eq!(run(None, narrow).await.unwrap().unwrap().failed, 1);
@@ -274,7 +284,7 @@ fn the_gate_runs_tests_and_lets_the_operator_past_them() {
         let refused = closed.roll_back_policy(None, None, &mut ids).await;
         let Err(directory::Error::Gates(reasons)) = &refused else { panic!("{refused:?}") };
         assert!(reasons.len() == 1 && reasons[0].text.contains("runs no policy tests"), "{reasons:?}");
-        let unchecked = closed.set_policy_tests(directory::model::Version(1), STRANGERS.to_owned()).await;
+        let unchecked = closed.set_policy_tests(directory::model::Version(1), STRANGERS).await;
         assert!(matches!(unchecked, Err(directory::Error::Refused(_))), "{unchecked:?}");
     });
 }

@@ -104,7 +104,7 @@ async fn of_policy_tests(stage: &Stage<'_>) {
     let directory = stage.host.directory(&stage.world, &Asker::person(0)).await;
     let text = "people.ada = {}\nlists.ada.user = 'ada'\n";
     for (seen, text) in [(0, text), (1, "")] {
-        let checked = directory.set_policy_tests(Version(seen), text.to_owned()).await.unwrap();
+        let checked = directory.set_policy_tests(Version(seen), text).await.unwrap();
         assert_eq!(checked.version, Version(seen + 1));
     }
 }

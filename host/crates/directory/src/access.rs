@@ -46,6 +46,7 @@ pub use explain::{ExplainedCall, Explanation, ShownFact};
 pub use list::{Ask, Count, GrantAsk, GroupAsk, MembershipAsk, Page, RoleAsk, UserAsk};
 pub use loading::Closed;
 pub use log::LogSettings;
+pub use long_work::{Replacement, TestsStay};
 pub use operator::{Operator, OperatorAction, OperatorVia};
 pub use permissions::{ActionDecision, EffectivePermission, Object, PermissionSource};
 pub use policies::{Activation, ActivePolicy, Forced, HistoryPage, RollBack, Upload, UploadLeave};

@@ -114,6 +114,10 @@ pub const LONG_WORK_OF_ONE: usize = 3;
 pub const ACTIVATIONS: usize = 3;
 /// Of these, requests of one person or service.
 pub const ACTIVATIONS_OF_ONE: usize = 2;
+/// Requests of one workspace at once that replace its policy tests, or wait for that.
+pub const REPLACEMENTS: usize = 4;
+/// Of these, requests of one person or service.
+pub const REPLACEMENTS_OF_ONE: usize = 3;
 /// Entries of the decision log whose pairs one comparison of policies may look at.
 pub const COMPARE_RECORDED: usize = 10_000;
 /// Pairs of a subject and a row that one piece of a comparison looks at.

@@ -107,9 +107,9 @@ pub(super) async fn run(arguments: Activate, config: &Config) -> anyhow::Result<
     if let (Some(module), Some(settings)) = (module, &settings) {
         match gate.objections(workspace, module, settings).await {
             Ok(errors) if errors.is_empty() => {}
-            Err(missing @ Error::NotFound(_)) => return Err(missing.into()),
+            Err(refused @ (Error::NotFound(_) | Error::Refused(_))) => return Err(refused.into()),
             Ok(errors) => warn_of(&format!("`{module}` refuses its settings: {}", errors.join("; "))),
-            Err(refused) => warn_of(&format!("`{module}` can not be asked about its settings: {refused}")),
+            Err(failure) => warn(&format!("`{module}` can not be asked about its settings: {failure}; it is activated all the same")),
         }
     }
     let forced = Forced { module, settings, standard_settings, note };

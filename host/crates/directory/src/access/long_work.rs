@@ -40,7 +40,7 @@ struct AtWork {
     upload: Arc<AsyncMutex<()>>,
     /// Held by whoever tries the workspace's tests.
     tests: Arc<AsyncMutex<()>>,
-    /// Written by whoever replaces the tests, read by activations that rest on them. Fair: neither keeps the other out.
+    /// Written by whoever replaces the tests, read by activations that rest on them, in the order in which they came.
     replaced: Arc<RwLock<()>>,
 }
 
@@ -66,7 +66,7 @@ enum Places {
     LongWork,
     /// Activations and roll backs: what repairs a workspace.
     Activations,
-    /// Replacements of policy tests, which hold views while they wait for activations.
+    /// Replacements of policy tests, which wait for activations.
     Replacements,
 }
 
@@ -74,8 +74,9 @@ impl Places {
     /// How many there are, and how many of them for one person or service.
     const fn most(self) -> (usize, usize) {
         match self {
-            Self::LongWork | Self::Replacements => (limits::LONG_WORK, limits::LONG_WORK_OF_ONE),
+            Self::LongWork => (limits::LONG_WORK, limits::LONG_WORK_OF_ONE),
             Self::Activations => (limits::ACTIVATIONS, limits::ACTIVATIONS_OF_ONE),
+            Self::Replacements => (limits::REPLACEMENTS, limits::REPLACEMENTS_OF_ONE),
         }
     }
 
@@ -98,7 +99,16 @@ pub(super) struct Turn {
     upload: Arc<AsyncMutex<()>>,
 }
 
+/// Leave to replace the policy tests: until it is dropped, no activation rests on them over this server, and nobody else replaces them.
+#[must_use]
+pub struct Replacement {
+    /// Given back before the place.
+    _alone: OwnedRwLockWriteGuard<()>,
+    _turn: Turn,
+}
+
 /// Until it is dropped, nobody replaces the policy tests of the workspace over this server.
+#[must_use]
 pub struct TestsStay {
     gate: Arc<Gate>,
     workspace: WorkspaceId,
@@ -134,15 +144,6 @@ impl Turn {
     pub(super) async fn upload(&self) -> OwnedMutexGuard<()> {
         self.upload.clone().lock_owned().await
     }
-
-    /// Waits until no activation rests on the policy tests of the workspace, and nobody else replaces them.
-    ///
-    /// # Errors
-    /// [`Failure::Share`] if that takes long.
-    pub(super) async fn replacement(&self) -> Result<OwnedRwLockWriteGuard<()>, Failure> {
-        let free = timeout(TESTS_WAIT, self.gate.long_work.replaced(self.workspace).write_owned()).await;
-        free.map_err(|_| Failure::Share("no other policy tests while activations rest on these".to_owned()))
-    }
 }
 
 impl Gate {
@@ -154,12 +155,17 @@ impl Gate {
         self.begin(subject, Places::LongWork)
     }
 
-    /// Leave to replace the policy tests.
+    /// Waits until no activation rests on the policy tests of the workspace, and nobody else replaces them. To be called without a view:
+    /// what others need is not to be held while one waits, nor would it be of use afterwards.
     ///
     /// # Errors
-    /// [`Failure::Share`] if the workspace is at [`limits::LONG_WORK`] replacements already, or the subject at [`limits::LONG_WORK_OF_ONE`].
-    pub(super) fn begin_replacement(self: &Arc<Self>, subject: &Subject) -> Result<Turn, Error> {
-        self.begin(subject, Places::Replacements)
+    /// [`Failure::Share`] if that takes long, or if the workspace is at [`limits::REPLACEMENTS`] of them already, or the subject at
+    /// [`limits::REPLACEMENTS_OF_ONE`].
+    pub async fn replacement(self: &Arc<Self>, subject: &Subject) -> Result<Replacement, Error> {
+        let turn = self.begin(subject, Places::Replacements)?;
+        let alone = timeout(TESTS_WAIT, self.long_work.replaced(subject.workspace).write_owned()).await;
+        let alone = alone.map_err(|_| Failure::Share("no other policy tests while activations rest on these".to_owned()))?;
+        Ok(Replacement { _alone: alone, _turn: turn })
     }
 
     fn begin(self: &Arc<Self>, subject: &Subject, places: Places) -> Result<Turn, Error> {
@@ -246,8 +252,8 @@ impl Drop for Turn {
 
 impl Drop for TestsStay {
     fn drop(&mut self) {
-        let mut workspaces = locked(&self.gate.long_work.workspaces);
         drop(self.guard.take());
+        let mut workspaces = locked(&self.gate.long_work.workspaces);
         if workspaces.get(&self.workspace).is_some_and(AtWork::is_over) {
             workspaces.remove(&self.workspace);
         }

@@ -37,6 +37,14 @@ pub struct CheckedTests {
     pub expectations: usize,
 }
 
+/// Policy tests that may take the place of those that are kept.
+struct Proposed {
+    text: String,
+    expectations: usize,
+    /// They are those that are kept.
+    is_kept: bool,
+}
+
 impl Directory {
     /// The policy tests, for whoever may `policy.read`; [`PolicyTests::NONE`] if there never were any.
     ///
@@ -55,26 +63,14 @@ impl Directory {
     /// Replaces the policy tests of the version that the caller has seen, 0 where there never were any. An empty text is none. The same
     /// text again is no change.
     ///
-    /// They are checked, and not run: whether the active policy passes them is another question than whether the next one shall. An
-    /// activation that has the tests kept ([`Gate::keep_tests`]) comes first.
+    /// They are checked, and not run: whether the active policy passes them is another question than whether the next one shall. Whoever
+    /// holds [`Gate::replacement`] meanwhile lets activations come first that have the tests kept.
     ///
     /// # Errors
-    /// [`Error::Forbidden`]; [`Error::Stale`] if their version is another by now; [`Error::Invalid`] with every mistake;
-    /// [`Error::TooLarge`] past [`limits::TESTS_BYTES`]; [`Failure::Share`] if several replace them at once, or activations rest on the
-    /// tests of now for long; those of policy and store.
-    pub async fn set_policy_tests(&self, expected: Version, text: String) -> Result<CheckedTests, Error> {
-        self.require("policy.upload").await?;
-        if text.len() > limits::TESTS_BYTES {
-            return Err(Error::TooLarge(format!(
-                "the tests have {} bytes, and may have {}; leave some out",
-                text.len(),
-                limits::TESTS_BYTES
-            )));
-        }
-        let text = if text.trim().is_empty() { String::new() } else { text };
-        let expectations = if text.is_empty() { 0 } else { self.gate.trials()?.check(&text).map_err(|mistakes| invalid(&mistakes))? };
-        let kept = self.kept_tests().await?;
-        if (kept.version, &kept.text) == (expected, &text) {
+    /// Those of [`Directory::check_policy_tests`]; [`Error::Stale`] also if the workspace has moved on.
+    pub async fn set_policy_tests(&self, expected: Version, text: &str) -> Result<CheckedTests, Error> {
+        let Proposed { text, expectations, is_kept } = self.propose_tests(expected, text).await?;
+        if is_kept {
             return Ok(CheckedTests { version: expected, expectations });
         }
         let what = match expectations {
@@ -85,9 +81,36 @@ impl Directory {
         let step = NewPolicyStep { reasons: vec![Reason::new(None, &what)], ..self.step(Step::TestsReplaced) };
         let change = SetPolicyTests { expected, text, by: self.subject.user(), now: self.now, step };
         let warrant = Warrant::new(Some(self.subject.workspace), Some(self.epoch), change);
-        let turn = self.gate.begin_replacement(&self.subject)?;
-        let _alone = turn.replacement().await?;
+        self.gate.still_accepts(&self.subject, "policy.upload").await?;
         Ok(CheckedTests { version: self.gate.store.set_policy_tests(warrant).await?, expectations })
+    }
+
+    /// Whether policy tests may take the place of those of the version that the caller has seen; they, if they are kept already.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::Stale`] if their version is another by now; [`Error::Invalid`] with every mistake;
+    /// [`Error::TooLarge`] past [`limits::TESTS_BYTES`]; those of policy and store.
+    pub async fn check_policy_tests(&self, expected: Version, text: &str) -> Result<Option<CheckedTests>, Error> {
+        let Proposed { expectations, is_kept, .. } = self.propose_tests(expected, text).await?;
+        Ok(is_kept.then_some(CheckedTests { version: expected, expectations }))
+    }
+
+    async fn propose_tests(&self, expected: Version, text: &str) -> Result<Proposed, Error> {
+        self.require("policy.upload").await?;
+        if text.len() > limits::TESTS_BYTES {
+            return Err(Error::TooLarge(format!(
+                "the tests have {} bytes, and may have {}; leave some out",
+                text.len(),
+                limits::TESTS_BYTES
+            )));
+        }
+        let text = if text.trim().is_empty() { "" } else { text };
+        let expectations = if text.is_empty() { 0 } else { self.gate.trials()?.check(text).map_err(|mistakes| invalid(&mistakes))? };
+        let kept = self.kept_tests().await?;
+        if kept.version != expected {
+            return Err(Error::Stale("the workspace's set of policy tests".to_owned()));
+        }
+        Ok(Proposed { text: text.to_owned(), expectations, is_kept: kept.text == text })
     }
 
     /// Runs the policy tests on a module with settings, for whoever may `policy.read`; `None` if the workspace has none.

@@ -10,7 +10,7 @@ use crate::{
     Error,
     contract::Digest,
     ids::{PolicyId, PolicyVersionId, WorkspaceId},
-    model::{PolicyStatus, PolicyVersion, Reason, Step, Timestamp},
+    model::{PolicyModule, PolicyStatus, PolicyVersion, Reason, Step, Timestamp},
     store::{ActivatePolicy, IdSource, NewPolicyStep, NewPolicyVersion, Snapshot, UploadPolicy},
 };
 
@@ -60,10 +60,14 @@ impl Gate {
     /// What an installed module has against settings, for an operator who is about to force them on it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a module that is not there; those of the policy, which may not load, and of the store.
+    /// [`Error::NotFound`] for a module that is not there, [`Error::Refused`] for a rejected one; those of the policy, which may not load,
+    /// and of the store.
     pub async fn objections(&self, workspace: WorkspaceId, module: PolicyId, settings: &str) -> Result<Vec<String>, Error> {
         let found = self.snapshot(workspace).await?.policy_module(module).await?.map(Sealed::open);
-        let digest = found.ok_or_else(|| Error::NotFound(format!("policy `{module}`")))?.digest;
+        let PolicyModule { status, digest, .. } = found.ok_or_else(|| Error::NotFound(format!("policy `{module}`")))?;
+        if status == PolicyStatus::Rejected {
+            return Err(Error::Refused(format!("policy `{module}` was rejected when it was uploaded; upload a corrected one")));
+        }
         self.load(workspace, digest).await?;
         Ok(self.engine.validate_settings(None, digest, settings).await?)
     }
