@@ -101,9 +101,9 @@ async fn of_settings(stage: &Stage<'_>) {
 }
 
 async fn of_policy_tests(stage: &Stage<'_>) {
-    let directory = stage.host.directory(&stage.world, &Asker::person(0)).await;
     let text = "people.ada = {}\nlists.ada.user = 'ada'\n";
     for (seen, text) in [(0, text), (1, "")] {
+        let directory = stage.host.directory(&stage.world, &Asker::person(0)).await;
         let checked = directory.set_policy_tests(Version(seen), text).await.unwrap();
         assert_eq!(checked.version, Version(seen + 1));
     }
