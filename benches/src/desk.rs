@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, anyhow};
 use bailiwick::{clock::Clock, ids::Ids};
 use directory::{
-    access::{Actor, Ask, Command, Directory, Done, Gate, Origin, Request, Subject},
+    access::{Actor, Ask, Command, Count, Directory, Done, Gate, Origin, Request, Subject},
     ids::{GroupId, RoleId, UserId, WorkspaceId},
     query::{Filter, GroupPredicate, GroupText, Keyset, Order, RolePredicate, RoleText, TextMatch, Window},
     store::{AmongGroups, AmongRoles, AmongUsers},
@@ -103,6 +103,15 @@ impl Desk {
         let ask = Ask { among: AmongUsers::Under(vec![group]), filter: None, order: Order::default(), window };
         let page = self.open().await?.list_users(ask).await?.into_iter().next().context("one page a parent")?;
         Ok(page.rows.into_iter().map(|(keyset, user)| (keyset, user.id)).collect())
+    }
+
+    /// How many effective members a group has, exactly.
+    pub async fn count_members(&self, group: GroupId) -> Result<u64> {
+        let ask = Ask { among: AmongUsers::Under(vec![group]), filter: None, order: Order::default(), window: Window::default() };
+        match self.open().await?.count_users(ask).await?.first() {
+            Some(Count::Exact(count)) => Ok(*count),
+            other => Err(anyhow!("the members of a group are {other:?}")),
+        }
     }
 
     fn subject(&self) -> Subject {

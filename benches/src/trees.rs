@@ -1,6 +1,6 @@
 //! The tree at its limits: read whole, paged, written to and moved, through the gate with its sandbox.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use bailiwick::{
@@ -195,10 +195,7 @@ async fn aside(desk: &mut Desk, part: Part, bar: &str) -> Result<()> {
     let name = format!("Beside {} {}", part.name, desk.clock.now().0);
     let (_, made) = desk.write(Command::CreateGroup(CreateGroup { parent: Some(top), name, ..CreateGroup::default() })).await?;
     let beside = made.ids.first().copied().map(GroupId).context("the new group")?;
-    let to = |parent: GroupId| Command::MoveGroup(MoveGroup { group, expected: None, to: Some(parent) });
-    let (there, back) = desk.there_and_back(MOVES, &to(beside), |_| to(above)).await?;
-    line(&described(part, "all groups above but one in common"), &Times::sorted(there.into_iter().chain(back)), bar);
-    Ok(())
+    hang(desk, group, [beside, above], &described(part, "all groups above but one in common"), bar).await
 }
 
 /// From below one parent to below the other and back. Everybody leaves every group above, and joins as many others.
@@ -207,10 +204,54 @@ async fn moves(desk: &mut Desk, part: Part, bar: &str) -> Result<()> {
     let group = desk.group(&part.key(0)).await?;
     let [above, beside] = part.parents();
     let (above, beside) = (desk.group(&above).await?, desk.group(&beside).await?);
-    let to = |parent: GroupId| Command::MoveGroup(MoveGroup { group, expected: None, to: Some(parent) });
-    let (there, back) = desk.there_and_back(MOVES, &to(beside), |_| to(above)).await?;
-    line(&described(part, "no group above in common"), &Times::sorted(there.into_iter().chain(back)), bar);
+    hang(desk, group, [beside, above], &described(part, "no group above in common"), bar).await
+}
+
+/// Hangs a group below one and the other in turns: until it is answered, what is read right after below the parent that it joined and the
+/// one that it left, and until all is counted.
+async fn hang(desk: &mut Desk, group: GroupId, parents: [GroupId; 2], what: &str, bar: &str) -> Result<()> {
+    let (mut answered, mut joined, mut left, mut counts, mut followed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let [there, back] = parents;
+    for (parent, before) in [(there, back), (back, there)].into_iter().cycle().take(2 * MOVES) {
+        let move_group = MoveGroup { group, expected: None, to: Some(parent) };
+        answered.push(desk.write(Command::MoveGroup(move_group)).await?.0);
+        let (took, rows) = timed(desk.members(parent, None, PAGE_ROWS)).await?;
+        joined.push(took);
+        ensure!(rows.len() == PAGE_ROWS, "{} of {PAGE_ROWS} rows below the new parent", rows.len());
+        left.push(timed(desk.members(before, None, PAGE_ROWS)).await?.0);
+        let (took, totals) = timed(totals(desk, parents)).await?;
+        counts.push(took / 2);
+        let (took, ()) = timed(async {
+            while desk.gate.store().finish_moves().await? {}
+            Ok(())
+        })
+        .await?;
+        followed.push(took);
+        let after = self::totals(desk, parents).await?;
+        ensure!(totals == after, "{totals:?} people below the parents right after, {after:?} when all is counted");
+    }
+    line(what, &Times::sorted(answered), bar);
+    for (what, times) in [
+        ("effective members of the parent it joined, page 1 of 50", joined),
+        ("effective members of the parent it left, page 1 of 50", left),
+        ("the exact count of either", counts),
+        ("until all groups above have counted", followed),
+    ] {
+        line(&format!("... right after: {what}"), &Times::sorted(times), NO_BAR);
+    }
     Ok(())
+}
+
+async fn totals(desk: &Desk, groups: [GroupId; 2]) -> Result<[u64; 2]> {
+    let [one, other] = groups;
+    Ok([desk.count_members(one).await?, desk.count_members(other).await?])
+}
+
+/// What something comes to, and how long it took.
+async fn timed<T>(work: impl Future<Output = Result<T>>) -> Result<(Duration, T)> {
+    let start = Instant::now();
+    let done = work.await?;
+    Ok((start.elapsed(), done))
 }
 
 fn described(part: Part, how: &str) -> String {

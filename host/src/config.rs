@@ -96,6 +96,8 @@ pub struct Limits {
     /// Milliseconds that one statement of a request may take in the database.
     #[serde(deserialize_with = "positive")]
     pub statement_ms: u64,
+    /// Rows of effective memberships that the move of a group may change before it is answered.
+    pub move_rows: u32,
     /// Milliseconds in which a client must have sent its headers and body.
     #[serde(deserialize_with = "positive")]
     pub read_ms: u64,

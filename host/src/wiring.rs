@@ -78,6 +78,7 @@ impl Database {
         let options = storage::Options {
             connections: config.limits.database_connections,
             statement_time: Duration::from_millis(config.limits.statement_ms),
+            defer_above: config.limits.move_rows.into(),
             make,
         };
         let database = storage::Database::open(&config.database_url(), options).await?;

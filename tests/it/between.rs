@@ -120,6 +120,10 @@ impl Store for Between {
         self.store.purge(warrant).await
     }
 
+    async fn finish_moves(&self) -> Result<bool, Error> {
+        self.store.finish_moves().await
+    }
+
     async fn create_token(&self, warrant: Warrant<CreateToken>) -> Result<(), Error> {
         self.store.create_token(warrant).await
     }

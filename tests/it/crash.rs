@@ -490,6 +490,8 @@ impl Place {
         for setting in ["LIMITS__REQUEST_MS", "LIMITS__STATEMENT_MS", "POLICY__WAIT_MS"] {
             command.env(format!("BAILIWICK_{setting}"), PATIENCE_MS.to_string());
         }
+        // Most moves are counted after they are answered, and so is the server killed in between.
+        command.env("BAILIWICK_LIMITS__MOVE_ROWS", "1");
         command.current_dir(self.folder.path()).args(["--database", &self.database]).args(arguments);
         command
     }

@@ -2,6 +2,7 @@
 
 mod coverage;
 mod decided;
+mod deferred;
 mod grants;
 mod groups;
 mod interleaved;

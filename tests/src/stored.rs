@@ -97,7 +97,8 @@ from (
   ) untrue
 ) wrong";
 
-/// Rows of the effective memberships that are not as memberships, closure and status have them.
+/// Rows of the effective memberships, as they will be when every move is counted, that are not as memberships, closure and status have
+/// them.
 const UNTRUE_EFFECTIVE: &str = "
 with truth as (
   select m.workspace_id, c.ancestor_id as group_id, m.user_id, count(*) as paths, case when u.status = 'active' then 1 else 0 end as active
@@ -111,7 +112,50 @@ with truth as (
   group by m.workspace_id, c.ancestor_id, m.user_id, u.status
 ), held as (
   select workspace_id, group_id, user_id, paths, case when active then 1 else 0 end as active
-  from effective_memberships
+  from (
+    select
+      e.workspace_id,
+      e.group_id,
+      e.user_id,
+      e.paths + coalesce((
+        select case when d.joins = true then m.paths else -m.paths end
+        from deferred_moves d
+        join effective_memberships m
+          on m.workspace_id = d.workspace_id
+          and m.group_id = d.moved_id
+          and m.user_id = e.user_id
+        where d.workspace_id = e.workspace_id
+          and d.ancestor_id = e.group_id
+      ), 0) as paths,
+      e.active
+    from effective_memberships e
+    where not exists (
+      select 1
+      from deferred_moves d
+      join effective_memberships m
+        on m.workspace_id = d.workspace_id
+        and m.group_id = d.moved_id
+        and m.user_id = e.user_id
+      where d.workspace_id = e.workspace_id
+        and d.ancestor_id = e.group_id
+        and d.joins = false
+        and m.paths >= e.paths
+    )
+    union all
+    select d.workspace_id, d.ancestor_id, m.user_id, m.paths, m.active
+    from deferred_moves d
+    join effective_memberships m
+      on m.workspace_id = d.workspace_id
+      and m.group_id = d.moved_id
+    where d.joins = true
+      and not exists (
+        select 1
+        from effective_memberships e
+        where e.workspace_id = d.workspace_id
+          and e.group_id = d.ancestor_id
+          and e.user_id = m.user_id
+      )
+  ) now
 )
 select count(*)
 from (

@@ -60,12 +60,13 @@ pub(super) async fn run(arguments: Arguments, config: Config) -> anyhow::Result<
 }
 
 /// Serves until `stopped` is ready, and does the server's own work meanwhile: the active policies are loaded, decisions recorded, shadows asked, the
-/// recycle bin emptied, and the database tidied.
+/// recycle bin emptied, moves counted, and the database tidied.
 pub(super) async fn serve(app: App, listener: TcpListener, stopped: impl Future<Output = ()>) -> anyhow::Result<()> {
     let mut work = JoinSet::new();
     work.spawn(follow(app.gate.clone(), Pauses::default()));
     work.spawn(purge(app.gate.clone(), app.clock.clone()));
     work.spawn(tidy(app.gate.clone()));
+    work.spawn(finish_moves(app.gate.clone()));
     let (gate, clock) = (app.gate.clone(), app.clock.clone());
     work.spawn(async move { gate.keep_decisions(|| clock.now()).await });
     let (gate, clock) = (app.gate.clone(), app.clock.clone());
@@ -104,6 +105,26 @@ async fn tidy(gate: Arc<Gate>) {
         if let Err(error) = gate.store().tidy().await {
             tracing::debug!(%error, "the database was not tidied, which is tried again");
         }
+    }
+}
+
+/// Between two looks for moves that are still to be counted.
+const MOVES_PAUSE: Duration = Duration::from_millis(500);
+/// Between two portions of one, for others who want to write.
+const PORTIONS_PAUSE: Duration = Duration::from_millis(10);
+
+/// Counts what moves of large groups have left for later, as long as the server runs.
+async fn finish_moves(gate: Arc<Gate>) {
+    loop {
+        let pause = match gate.store().finish_moves().await {
+            Ok(true) => PORTIONS_PAUSE,
+            Ok(false) => MOVES_PAUSE,
+            Err(error) => {
+                tracing::warn!(%error, "a move could not be counted, which is tried again");
+                MOVES_PAUSE
+            }
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -72,6 +72,10 @@ pub trait Store: Send + Sync {
     /// for good.
     async fn purge(&self, warrant: Warrant<Purge>) -> Result<u64, Error>;
 
+    /// Counts some of those in and out whom a move of a large group has left for later; answers whether there was anything left. What is
+    /// read is the same before and after.
+    async fn finish_moves(&self) -> Result<bool, Error>;
+
     /// Adds to the decision logs, and lets the oldest entries make room.
     async fn record_decisions(&self, warrant: Warrant<RecordDecisions>) -> Result<(), Error>;
 

@@ -36,6 +36,8 @@ pub enum Database {
         writer: SqlitePool,
         /// How long one statement of a request may take; Postgres keeps this time itself.
         statement_time: Duration,
+        /// A move that changes more rows of effective memberships is counted afterwards.
+        defer_above: i64,
         /// What each workspace may have of them.
         turns: WorkspaceTurns,
     },
@@ -46,6 +48,8 @@ pub enum Database {
         /// Connections that write. They are others: a request that reads may wait for one of them, and whoever has one waits for none that
         /// reads.
         writers: PgPool,
+        /// A move that changes more rows of effective memberships is counted afterwards.
+        defer_above: i64,
         /// What each workspace may have of them.
         turns: WorkspaceTurns,
     },
@@ -76,13 +80,16 @@ pub struct Options {
     pub connections: u32,
     /// How long one statement of a request may take.
     pub statement_time: Duration,
+    /// A move of a group that changes more rows of effective memberships than this answers before they are changed;
+    /// [`Store::finish_moves`](directory::store::Store::finish_moves) does that.
+    pub defer_above: i64,
     /// Whether an embedded database that is missing is made.
     pub make: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { connections: 16, statement_time: limits::STATEMENT_TIME, make: true }
+        Self { connections: 16, statement_time: limits::STATEMENT_TIME, defer_above: limits::DEFER_ABOVE, make: true }
     }
 }
 
@@ -125,7 +132,7 @@ impl Database {
         });
         let readers = readers.connect_with(connect.pragma("query_only", "on")).await.map_err(failed)?;
         let turns = WorkspaceTurns::of(options.connections);
-        Ok(Self::Sqlite { readers, writer, statement_time: options.statement_time, turns })
+        Ok(Self::Sqlite { readers, writer, statement_time: options.statement_time, defer_above: options.defer_above, turns })
     }
 
     async fn open_postgres(url: &str, options: Options) -> Result<Self, Error> {
@@ -143,6 +150,7 @@ impl Database {
         Ok(Self::Postgres {
             readers: pool(reading).connect_with(connect.clone()).await.map_err(failed)?,
             writers: pool(writing).connect_with(connect).await.map_err(failed)?,
+            defer_above: options.defer_above,
             turns: WorkspaceTurns::of(reading),
         })
     }
@@ -222,6 +230,13 @@ impl Database {
     pub(crate) async fn begin_write_in(&self, workspace: WorkspaceId) -> Result<(Turn, Tx), Error> {
         let turn = self.turns().writes.take(workspace).await?;
         Ok((turn, self.begin_write().await?))
+    }
+
+    /// How many rows of effective memberships a move changes at most before it answers.
+    pub(crate) const fn defer_above(&self) -> i64 {
+        match self {
+            Self::Sqlite { defer_above, .. } | Self::Postgres { defer_above, .. } => *defer_above,
+        }
     }
 
     const fn turns(&self) -> &WorkspaceTurns {

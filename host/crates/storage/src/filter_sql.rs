@@ -12,6 +12,7 @@ use directory::{
 use crate::{
     cond::Cond,
     keys,
+    open_move::Groups,
     scope_sql::{Eye, GRANT_EDGE, MEMBERSHIP_EDGE, UserAt, is_few, one_of},
     sql::{Part, Sql, among, sql},
 };
@@ -44,7 +45,7 @@ impl Eye<'_> {
             ),
             UserPredicate::InGroup(groups) => self.member(at, among(groups.iter().map(|id| id.0)), Cond::True),
             UserPredicate::Manages(groups) => self.member(at, among(groups.iter().map(|id| id.0)), sql!("e.manager = true").into()),
-            UserPredicate::UnderGroup(groups) => self.member_below(at, among(groups.iter().map(|id| id.0)), is_few(groups)),
+            UserPredicate::UnderGroup(groups) => self.member_below(at, Groups::Named(groups)),
             UserPredicate::HasRole(roles) => {
                 let seen = Cond::all([self.grant(GRANT_EDGE), self.role(GRANT_EDGE.role)]);
                 self.with(
@@ -80,14 +81,13 @@ impl Eye<'_> {
     }
 
     /// The user, who is in sight, has a visible membership in or below one of these groups.
-    pub(crate) fn member_below(&self, at: UserAt, groups: Part, few: bool) -> Cond {
+    pub(crate) fn member_below(&self, at: UserAt, groups: Groups<'_>) -> Cond {
+        let (few, groups_test) = match groups {
+            Groups::Named(named) => (is_few(named), among(named.iter().map(|id| id.0))),
+            Groups::Parent => (true, Part::Text("= p.id")),
+        };
         if few && self.sees_every_edge() {
-            return self.exists(sql!(
-                "effective_memberships e where e.workspace_id = {} and e.user_id = {} and e.group_id {}",
-                self.workspace,
-                at.id,
-                groups
-            ));
+            return self.below(at, groups, false);
         }
         let seen = Cond::all([self.membership(MEMBERSHIP_EDGE), self.group(MEMBERSHIP_EDGE.group)]);
         self.with(
@@ -96,7 +96,7 @@ impl Eye<'_> {
                  where e.workspace_id = {} and e.user_id = {} and c.ancestor_id {}",
                 self.workspace,
                 at.id,
-                groups
+                groups_test
             ),
             seen,
         )

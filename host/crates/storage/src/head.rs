@@ -18,21 +18,30 @@ pub(crate) fn workspace_of<C>(warrant: &Warrant<C>) -> Result<WorkspaceId, Error
 
 /// SQLite has one writer at a time, and no word for locking a row.
 const LOCK_SQLITE: &str = "
-select epoch, policy_version_id
+select epoch, policy_version_id, deferred
 from workspaces
 where id = {}";
 
 const LOCK_POSTGRES: &str = "
-select epoch, policy_version_id
+select epoch, policy_version_id, deferred
 from workspaces
 where id = {}
 for update";
 
-/// Keeps every other change of the workspace out until the transaction ends; answers the active policy version.
+/// What a change finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Locked {
+    /// The active policy version.
+    pub(crate) active: PolicyVersionId,
+    /// Whether a move is still to be counted.
+    pub(crate) deferred: bool,
+}
+
+/// Keeps every other change of the workspace out until the transaction ends.
 ///
 /// # Errors
 /// [`Error::Stale`] if the decision was taken under another epoch, [`Error::NotFound`] if there is no such workspace.
-pub(crate) async fn lock(tx: &mut Tx, workspace: WorkspaceId, decided: Option<Epoch>) -> Result<PolicyVersionId, Error> {
+pub(crate) async fn lock(tx: &mut Tx, workspace: WorkspaceId, decided: Option<Epoch>) -> Result<Locked, Error> {
     let statement = match tx {
         Tx::Sqlite(_) => LOCK_SQLITE,
         Tx::Postgres(_) => LOCK_POSTGRES,
@@ -44,7 +53,7 @@ pub(crate) async fn lock(tx: &mut Tx, workspace: WorkspaceId, decided: Option<Ep
     if decided.is_some_and(|decided| decided != epoch) {
         return Err(Error::Stale("what the decision was based on".to_owned()));
     }
-    Ok(PolicyVersionId(columns.take()?))
+    Ok(Locked { active: PolicyVersionId(columns.take()?), deferred: columns.take()? })
 }
 
 /// Raises the statement timeout of this transaction, for work on a whole workspace.

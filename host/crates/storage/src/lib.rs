@@ -26,6 +26,7 @@ pub mod limits;
 mod list;
 mod lookup;
 mod news;
+mod open_move;
 mod plan;
 mod policy;
 mod policy_history;

@@ -23,6 +23,8 @@ pub const KEY_BYTES: usize = 1_024;
 /// Time that Postgres gives one statement of a write. The largest writes that [`directory::limits`] let through, such as the move of a
 /// large subtree with everybody in it, write millions of rows and take far longer than any read; what takes longer than this is stuck.
 pub const WRITE_TIME: &str = "60s";
+/// Rows of effective memberships that a move changes before it answers, at most: some tenths of a second.
+pub const DEFER_ABOVE: i64 = 50_000;
 /// People that an import writes at once.
 pub const IMPORT_PEOPLE: usize = 960;
 /// Rows up to which a set is collected and sorted, instead of walking an order and looking each row up in the set.

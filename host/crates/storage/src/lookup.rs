@@ -1,5 +1,7 @@
 //! Reads by id: one statement however many ids.
 
+use std::sync::Arc;
+
 use directory::{
     Error, Sealed,
     ids::{GrantId, GroupId, MembershipId, PolicyVersionId, RoleId, ShadowId, UserId},
@@ -9,6 +11,7 @@ use directory::{
 
 use crate::{
     exec::{Columns, Row},
+    open_move::OpenMove,
     rows,
     snapshot::View,
     sql::{among, sql},
@@ -26,7 +29,7 @@ pub(crate) async fn workspace(view: &mut View) -> Result<Sealed<Workspace>, Erro
 }
 
 const HEAD: &str = "
-select w.epoch, w.policy_version_id, s.id
+select w.epoch, w.policy_version_id, w.deferred, s.id
 from workspaces w
 left join policy_shadows s
   on s.workspace_id = w.id
@@ -39,7 +42,25 @@ pub(crate) async fn head(view: &mut View) -> Result<Head, Error> {
     let found = view.fetch(sql!(HEAD, view.workspace).fixed()).await?;
     let mut columns = only(&found)?;
     let (epoch, version) = (Epoch(columns.take()?), PolicyVersionId(columns.take()?));
+    if !columns.take::<bool>()? {
+        view.knows_open_move(Arc::default());
+    }
     Ok(Head { epoch, version, shadow: rows::optional(&mut columns)?.map(ShadowId) })
+}
+
+const OPEN_MOVE: &str = "
+select d.ancestor_id, d.moved_id, d.joins
+from deferred_moves d
+where d.workspace_id = {}";
+
+/// The move that is still to be counted. Mostly [`head`] has found that there is none.
+pub(crate) async fn open_move(view: &mut View) -> Result<Arc<OpenMove>, Error> {
+    if let Some(known) = view.open_move() {
+        return Ok(known);
+    }
+    let open = Arc::new(OpenMove::read(&view.fetch(sql!(OPEN_MOVE, view.workspace).fixed()).await?)?);
+    view.knows_open_move(open.clone());
+    Ok(open)
 }
 
 /// The one row of a view's workspace, which was there when the view was opened.

@@ -24,6 +24,7 @@ use crate::{
     filter_sql::filter,
     limits,
     list::{Branch, is_indexed, numbered},
+    open_move::Groups,
     scope_sql::{Eye, USER, UserAt},
     snapshot::View,
     sql::{Part, Sql, sql},
@@ -120,7 +121,7 @@ impl Asked<'_> {
             return Ok(Vec::new());
         }
         let mut ways = self.ways();
-        let parent = self.parent_stream().is_some() && !self.is_pointed();
+        let parent = !self.parent_streams().is_empty() && !self.is_pointed();
         let all = ids_of(self.among).map(|ids| (0..ids.len()).collect());
         if ways.is_empty() && !parent {
             return Ok(vec![Plan { parents: all, branches: self.branches(End::Walk, &[], purpose) }]);
@@ -152,10 +153,11 @@ impl Asked<'_> {
             return Vec::new();
         }
         let clauses = self.eye.sight.user.iter().map(|scope| &scope.clauses);
-        let scope = clauses.map(|clauses| clauses.iter().map(|clause| streams::of_clause(clause, self.eye.sight)).collect());
+        let scope = clauses.map(|clauses| clauses.iter().map(|clause| streams::of_clause(clause, self.eye)).collect());
         let mut conditions = Vec::new();
         conjuncts(self.filter, &mut conditions);
-        let asked = conditions.into_iter().flat_map(streams::of_predicate).map(|choice| vec![vec![choice]]);
+        let asked =
+            conditions.into_iter().flat_map(|predicate| streams::of_predicate(predicate, self.eye.open)).map(|choice| vec![vec![choice]]);
         let possible = |way: &Way| {
             let streams: usize = way.iter().flatten().map(|choice| choice.streams.len()).sum();
             streams <= limits::WAY_STREAMS && way.iter().all(|choices| !choices.is_empty())
@@ -170,22 +172,27 @@ impl Asked<'_> {
         conditions.iter().any(|predicate| matches!(predicate, UserPredicate::Text(which, TextMatch::In(_)) if is_indexed(*which)))
     }
 
-    fn parent_stream(&self) -> Option<Stream> {
+    /// The streams that the lists of the parents are merged from.
+    fn parent_streams(&self) -> Vec<Stream> {
         match self.among {
-            AmongUsers::All => None,
-            AmongUsers::In(_) => Some(Stream::In(Group::Parent)),
-            AmongUsers::Under(_) => Some(Stream::Under(Group::Parent, false)),
+            AmongUsers::All => Vec::new(),
+            AmongUsers::In(_) => vec![Stream::In(Group::Parent)],
+            AmongUsers::Under(_) => {
+                let joining = self.eye.open.joining_parent("d").map(|_| Stream::JoiningParent);
+                [Stream::Under(Group::Parent, false)].into_iter().chain(joining).collect()
+            }
         }
     }
 
     /// Counts all streams in one statement: a row for each parent, or one. Answers the lengths and the shortest way.
     async fn measured(&self, view: &mut View, ways: Vec<Way>, caps: Caps) -> Result<(Vec<Lengths>, Vec<Choice>), Error> {
-        let of = self.eye.workspace;
+        let eye = self.eye;
         let counted = ways.iter().flatten().flatten().flat_map(|choice| &choice.streams);
-        let mut counts: Vec<Sql> = counted.map(|stream| stream.length(of, caps.streams + 1)).collect();
+        let mut counts: Vec<Sql> = counted.map(|stream| stream.length(eye, caps.streams + 1)).collect();
         let streams = counts.len();
         let parents = ids_of(self.among);
-        counts.extend(self.parent_stream().map(|stream| stream.length(of, caps.parent + 1)));
+        let of_parent = self.parent_streams();
+        counts.extend(of_parent.iter().map(|stream| stream.length(eye, caps.parent + 1)));
         if counts.is_empty() {
             // A condition over no id has no stream to count, and nobody meets it.
             let (length, streams) = choose(&ways, Vec::new());
@@ -206,8 +213,8 @@ impl Asked<'_> {
             if lengths.is_empty() {
                 shortest = choose(&ways, found);
             }
-            let parent = if parents.is_some() { Some(columns.take()?) } else { None };
-            lengths.push(Lengths { parent, streams: shortest.0 });
+            let parent = of_parent.iter().map(|_| columns.take::<i64>()).sum::<Result<i64, _>>()?;
+            lengths.push(Lengths { parent: parents.is_some().then_some(parent), streams: shortest.0 });
         }
         Ok((lengths, shortest.1))
     }
@@ -227,7 +234,7 @@ impl Asked<'_> {
         match self.among {
             AmongUsers::All => Cond::True,
             AmongUsers::In(_) => self.eye.member(at, Part::Text("= p.id"), Cond::True),
-            AmongUsers::Under(_) => self.eye.member_below(at, Part::Text("= p.id"), true),
+            AmongUsers::Under(_) => self.eye.member_below(at, Groups::Parent),
         }
     }
 
@@ -242,7 +249,7 @@ impl Asked<'_> {
         let everything = |at: UserAt| Cond::all([eye.user(at), self.asked(at), self.belongs(at)]);
         let branch = |stream: &Stream, cond: &dyn Fn(UserAt) -> Cond| {
             let row = sorted || self.filter.is_some() || !cond(UserAt { id: "d.user_id", row: false }).is_true();
-            let (from, at) = stream.from(eye.workspace, row);
+            let (from, at) = stream.from(eye, row);
             Branch { from, id: at.id, cond: cond(at) }
         };
         let branches: Vec<Branch> = match end {
@@ -254,7 +261,7 @@ impl Asked<'_> {
                 // Where every edge is in sight, the stream is the list.
                 let proved = |at: UserAt| Cond::all([eye.user(at), self.asked(at)]);
                 let cond: &dyn Fn(UserAt) -> Cond = if eye.sees_every_edge() { &proved } else { &everything };
-                self.parent_stream().iter().map(|stream| branch(stream, cond)).collect()
+                self.parent_streams().iter().map(|stream| branch(stream, cond)).collect()
             }
             End::Streams => {
                 let streams = streams.iter().flat_map(|choice| choice.streams.iter().map(|stream| (stream, &choice.rest)));

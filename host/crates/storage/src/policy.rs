@@ -351,7 +351,7 @@ pub(crate) async fn activate(database: &Database, warrant: Warrant<ActivatePolic
     let epoch = warrant.epoch();
     let ActivatePolicy { expected, version, step, tests } = warrant.into_change();
     let (_turn, mut tx) = database.begin_write_in(workspace).await?;
-    let active = head::lock(&mut tx, workspace, epoch).await?;
+    let active = head::lock(&mut tx, workspace, epoch).await?.active;
     if active != expected {
         return Err(Error::Stale("the active policy".to_owned()));
     }

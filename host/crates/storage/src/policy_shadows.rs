@@ -108,7 +108,7 @@ pub(crate) async fn start(database: &Database, warrant: Warrant<StartShadow>) ->
     let epoch = warrant.epoch();
     let StartShadow { shadow, step } = warrant.into_change();
     let (_turn, mut tx) = database.begin_write_in(workspace).await?;
-    let active = head::lock(&mut tx, workspace, epoch).await?;
+    let active = head::lock(&mut tx, workspace, epoch).await?.active;
     if active != shadow.active {
         return Err(Error::Stale("the active policy".to_owned()));
     }
@@ -152,7 +152,7 @@ pub(crate) async fn stop(database: &Database, warrant: Warrant<StopShadow>) -> R
     let epoch = warrant.epoch();
     let StopShadow { id, now, step } = warrant.into_change();
     let (_turn, mut tx) = database.begin_write_in(workspace).await?;
-    let active = head::lock(&mut tx, workspace, epoch).await?;
+    let active = head::lock(&mut tx, workspace, epoch).await?.active;
     if tx.execute(sql!(STOP, now, workspace, id.0, active)).await? == 0 {
         return Err(Error::NotFound(format!("a running shadow `{id}`")));
     }

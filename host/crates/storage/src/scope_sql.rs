@@ -13,6 +13,7 @@ use directory::{
 use crate::{
     cond::Cond,
     keys, limits,
+    open_move::{Groups, OpenMove},
     sql::{Part, Sql, among, among_texts, sql},
 };
 
@@ -100,6 +101,8 @@ pub(crate) struct Eye<'a> {
     pub(crate) sight: &'a Sight,
     /// Whether each row is to be looked up in the edges by itself.
     pub(crate) probes: bool,
+    /// The move that is still to be counted, if there is one.
+    pub(crate) open: &'a OpenMove,
 }
 
 /// Whether a user is looked up in each of these groups: what each look costs is the same however many people the group has.
@@ -107,7 +110,27 @@ pub(crate) const fn is_few(groups: &[GroupId]) -> bool {
     groups.len() <= limits::PROBED_GROUPS
 }
 
+/// Only rows of effective memberships of active users, if so.
+pub(crate) fn only_active(row: &'static str, active: bool) -> Sql {
+    if active { sql!(" and {}.active = true", row) } else { Sql::default() }
+}
+
 impl Eye<'_> {
+    /// The user is in or below one of these groups, and active if `active`.
+    pub(crate) fn below(&self, at: UserAt, groups: Groups<'_>, active: bool) -> Cond {
+        let row = |of: Sql| {
+            let rows = "effective_memberships t where t.workspace_id = {} and t.user_id = {} and {}{}";
+            self.exists(sql!(rows, self.workspace, at.id, of, only_active("t", active)))
+        };
+        match groups {
+            Groups::Named(groups) => row(self.open.rows("t", Groups::Named(&self.open.with_joining(groups)))),
+            Groups::Parent => {
+                let joining = self.open.joining_parent("t").map(row);
+                Cond::any([row(self.open.rows("t", Groups::Parent))].into_iter().chain(joining))
+            }
+        }
+    }
+
     /// Whoever reads a page, or starts from a small set, has few rows to look up. An offset keeps Postgres from joining all of
     /// them with the edges of everybody instead.
     pub(crate) fn exists(&self, edge: Sql) -> Cond {
@@ -130,13 +153,13 @@ impl Eye<'_> {
             return Cond::all(clause.iter().map(|term| self.user_term(term, at)));
         };
         Cond::all(clause.iter().enumerate().map(|(position, term)| match &term.test {
-            Test::User(UserTest::UnderGroup(groups)) if position == under => self.under(groups, at, " and t.active = true"),
+            Test::User(UserTest::UnderGroup(groups)) if position == under => self.under(groups, at, true),
             _ if position == active => Cond::True,
             _ => self.user_term(term, at),
         }))
     }
 
-    fn under(&self, groups: &[GroupId], at: UserAt, and: &'static str) -> Cond {
+    fn under(&self, groups: &[GroupId], at: UserAt, active: bool) -> Cond {
         if !is_few(groups) {
             return self.exists(sql!(
                 "memberships t join group_closure c on c.workspace_id = t.workspace_id and c.group_id = t.group_id \
@@ -146,13 +169,7 @@ impl Eye<'_> {
                 among(groups.iter().map(|id| id.0))
             ));
         }
-        self.exists(sql!(
-            "effective_memberships t where t.workspace_id = {} and t.user_id = {} and t.group_id {}{}",
-            self.workspace,
-            at.id,
-            among(groups.iter().map(|id| id.0)),
-            and
-        ))
+        self.below(at, Groups::Named(groups), active)
     }
 
     /// The group is in sight.
@@ -256,7 +273,7 @@ impl Eye<'_> {
                 at.id,
                 among(groups.iter().map(|id| id.0))
             )),
-            UserTest::UnderGroup(groups) => self.under(groups, at, ""),
+            UserTest::UnderGroup(groups) => self.under(groups, at, false),
             UserTest::HasRole(roles) => self.exists(sql!(
                 "grants t where t.workspace_id = {} and t.user_id = {} and t.role_id {}",
                 of,

@@ -29,7 +29,9 @@ use crate::{
     Database, bin, decisions, draw,
     error::failed,
     exec::{Row, Tx},
-    facts, limits, list, lookup, policy, policy_history, policy_shadows, policy_tests,
+    facts, limits, list, lookup,
+    open_move::OpenMove,
+    policy, policy_history, policy_shadows, policy_tests,
     sql::Sql,
     turns::Turn,
 };
@@ -39,6 +41,8 @@ pub(crate) struct View {
     pub(crate) workspace: WorkspaceId,
     tx: Tx,
     statements: u64,
+    /// The move that is still to be counted, once that is known.
+    open_move: Option<Arc<OpenMove>>,
     /// For SQLite, which has no timeout of its own.
     clock: Option<Clock>,
     /// Given back behind the connection.
@@ -70,7 +74,7 @@ impl View {
             let goes_on = move || !stop.load(Ordering::Relaxed);
             tx.lock_handle().await.map_err(failed)?.set_progress_handler(limits::STOP_OPERATIONS, goes_on);
         }
-        Ok(Self { workspace, tx, statements: 0, clock, _turn: turn })
+        Ok(Self { workspace, tx, statements: 0, open_move: None, clock, _turn: turn })
     }
 
     /// Every row of a statement.
@@ -86,6 +90,15 @@ impl View {
         let _ = answer.await;
         clock.stop.store(false, Ordering::Relaxed);
         Err(Error::Deadline)
+    }
+
+    /// The move that is still to be counted, if anybody has asked.
+    pub(crate) fn open_move(&self) -> Option<Arc<OpenMove>> {
+        self.open_move.clone()
+    }
+
+    pub(crate) fn knows_open_move(&mut self, open: Arc<OpenMove>) {
+        self.open_move = Some(open);
     }
 
     pub(crate) const fn is_sqlite(&self) -> bool {

@@ -78,6 +78,10 @@ impl Store for Database {
         write::purge(self, warrant).await
     }
 
+    async fn finish_moves(&self) -> Result<bool, Error> {
+        write::finish_some(self).await
+    }
+
     async fn record_decisions(&self, warrant: Warrant<RecordDecisions>) -> Result<(), Error> {
         decisions::record(self, warrant).await
     }

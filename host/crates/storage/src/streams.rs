@@ -1,16 +1,16 @@
 //! Streams of users: what an index holds in the order of ids, each user once. Plans are made of them.
 
 use directory::{
-    ids::{GroupId, RoleId, UserId, WorkspaceId},
+    ids::{GroupId, RoleId, UserId},
     query::{TextMatch, UserPredicate},
     scope::{Term, Test, UserTest},
-    store::Sight,
     text::after_prefix,
 };
 
 use crate::{
     keys, limits,
-    scope_sql::{USER, UserAt, is_active},
+    open_move::{Groups, OpenMove},
+    scope_sql::{Eye, USER, UserAt, is_active, only_active},
     sql::{Part, Sql, among, sql},
 };
 
@@ -23,6 +23,8 @@ pub(crate) enum Stream {
     In(Group),
     /// The members of a group and of those below; only the active ones, if `active`.
     Under(Group, bool),
+    /// Those whom the moved group brings to the parent in hand, and who are not counted there yet.
+    JoiningParent,
     /// The members of any of many groups, or of those below as well; only the active ones, if `active`. Has to be sorted.
     Among { below: bool, groups: Vec<GroupId>, active: bool },
     /// Those who hold a role.
@@ -49,8 +51,8 @@ pub(crate) struct Choice {
 }
 
 /// The terms of a clause of which there are streams.
-pub(crate) fn of_clause(clause: &[Term], sight: &Sight) -> Vec<Choice> {
-    let streamed = clause.iter().enumerate().filter_map(|(at, term)| Some((at, of_term(term, sight)?)));
+pub(crate) fn of_clause(clause: &[Term], eye: Eye<'_>) -> Vec<Choice> {
+    let streamed = clause.iter().enumerate().filter_map(|(at, term)| Some((at, of_term(term, eye)?)));
     let choices = streamed.map(|(at, mut streams)| {
         let mut rest: Vec<Term> = clause.to_vec();
         rest.remove(at);
@@ -70,13 +72,13 @@ pub(crate) fn of_clause(clause: &[Term], sight: &Sight) -> Vec<Choice> {
 }
 
 /// The users for whom a term holds, if there are streams of them.
-fn of_term(term: &Term, sight: &Sight) -> Option<Vec<Stream>> {
+fn of_term(term: &Term, eye: Eye<'_>) -> Option<Vec<Stream>> {
     let Term { negate: false, test: Test::User(test) } = term else { return None };
     match test {
-        UserTest::Self_ => Some(sight.me.map(|me| Stream::These(vec![me])).into_iter().collect()),
+        UserTest::Self_ => Some(eye.sight.me.map(|me| Stream::These(vec![me])).into_iter().collect()),
         UserTest::Is(users) => Some(vec![Stream::These(users.clone())]),
         UserTest::InGroup(groups) => Some(of_groups(groups, false)),
-        UserTest::UnderGroup(groups) => Some(of_groups(groups, true)),
+        UserTest::UnderGroup(groups) => Some(below(groups, eye.open)),
         UserTest::HasRole(roles) => Some(roles.iter().map(|id| Stream::Holding(*id)).collect()),
         UserTest::Attribute(name, values) => with(name, values),
         UserTest::Status(_) | UserTest::CreatedByMe => None,
@@ -84,11 +86,11 @@ fn of_term(term: &Term, sight: &Sight) -> Option<Vec<Stream>> {
 }
 
 /// Every set of streams that holds whoever meets a condition of the caller. It proves nothing: edges may be out of sight.
-pub(crate) fn of_predicate(predicate: &UserPredicate) -> Vec<Choice> {
+pub(crate) fn of_predicate(predicate: &UserPredicate, open: &OpenMove) -> Vec<Choice> {
     let streams = match predicate {
         UserPredicate::Ids(users) => vec![vec![Stream::These(users.clone())]],
         UserPredicate::InGroup(groups) | UserPredicate::Manages(groups) => vec![of_groups(groups, false)],
-        UserPredicate::UnderGroup(groups) => vec![of_groups(groups, true)],
+        UserPredicate::UnderGroup(groups) => vec![below(groups, open)],
         UserPredicate::HasRole(roles) => vec![roles.iter().map(|id| Stream::Holding(*id)).collect()],
         UserPredicate::Attribute(name, TextMatch::In(values)) => with(name, values).into_iter().collect(),
         UserPredicate::Search { words, .. } => {
@@ -97,6 +99,11 @@ pub(crate) fn of_predicate(predicate: &UserPredicate) -> Vec<Choice> {
         _ => Vec::new(),
     };
     streams.into_iter().map(|streams| Choice { streams, rest: None }).collect()
+}
+
+/// The members of groups and of those below. A group that one of them was joined by brings a stream of its own.
+fn below(groups: &[GroupId], open: &OpenMove) -> Vec<Stream> {
+    of_groups(&open.with_joining(groups), true)
 }
 
 /// A few groups are a stream each.
@@ -124,32 +131,30 @@ impl Stream {
     }
 
     /// How long it is, counted up to `most`.
-    pub(crate) fn length(&self, workspace: WorkspaceId, most: i64) -> Sql {
+    pub(crate) fn length(&self, eye: Eye<'_>, most: i64) -> Sql {
         if let Self::These(users) = self {
             return sql!("{}", i64::try_from(users.len()).unwrap_or(i64::MAX));
         }
         let (table, rows) = match self {
             // Every word of a user counts: more than there are, and never fewer.
             Self::Found(from, until) => (sql!("user_words"), sql!("d.word >= {} and d.word < {}", from.clone(), until.clone())),
-            Self::Among { below, groups, active } => {
-                let groups = among(groups.iter().map(|id| id.0));
-                (sql!("{}", members(*below)), sql!("d.group_id {}{}", groups, if *active { " and d.active = true" } else { "" }))
-            }
+            Self::Among { below, groups, active } => (sql!("{}", members(*below)), of_many("d", *below, groups, *active, eye.open)),
             // Every grant counts, likewise.
             Self::Holding(role) => (sql!("grants"), sql!("d.role_id = {}", *role)),
-            _ => self.table_and_rows(workspace),
+            _ => self.table_and_rows(eye),
         };
-        sql!("(select count(*) from (select 1 from {} d where d.workspace_id = {} and {} limit {}) x)", table, workspace, rows, most)
+        sql!("(select count(*) from (select 1 from {} d where d.workspace_id = {} and {} limit {}) x)", table, eye.workspace, rows, most)
     }
 
     /// From `from` on, with the beginning of a `where`; and where the user is, joined as `u` if its row is wanted.
     ///
     /// `cross join` keeps SQLite from starting at the other end.
-    pub(crate) fn from(&self, workspace: WorkspaceId, row: bool) -> (Sql, UserAt) {
+    pub(crate) fn from(&self, eye: Eye<'_>, row: bool) -> (Sql, UserAt) {
+        let workspace = eye.workspace;
         if let Self::These(users) = self {
             return (sql!("from users u\nwhere u.workspace_id = {}\n  and u.id {}", workspace, among(users.iter().map(|id| id.0))), USER);
         }
-        let (table, rows) = self.table_and_rows(workspace);
+        let (table, rows) = self.table_and_rows(eye);
         let join = if row { "\ncross join users u" } else { "" };
         let on = if row { "\n  and u.workspace_id = d.workspace_id\n  and u.id = d.user_id" } else { "" };
         let from = sql!("from {} d{}\nwhere d.workspace_id = {}\n  and {}{}", table, join, workspace, rows, on);
@@ -157,7 +162,8 @@ impl Stream {
     }
 
     /// The table that holds the users as `d.user_id`, and which of its rows do.
-    fn table_and_rows(&self, workspace: WorkspaceId) -> (Sql, Sql) {
+    fn table_and_rows(&self, eye: Eye<'_>) -> (Sql, Sql) {
+        let workspace = eye.workspace;
         let group = |group: &Group| match group {
             Group::Named(id) => Part::from(*id),
             Group::Parent => Part::Text("p.id"),
@@ -165,8 +171,14 @@ impl Stream {
         match self {
             Self::These(users) => (sql!("users"), sql!("d.id {}", among(users.iter().map(|id| id.0)))),
             Self::In(of) => (sql!("memberships"), sql!("d.group_id = {}", group(of))),
-            Self::Under(of, false) => (sql!("effective_memberships"), sql!("d.group_id = {}", group(of))),
-            Self::Under(of, true) => (sql!("effective_memberships"), sql!("d.group_id = {} and d.active = true", group(of))),
+            Self::Under(of, active) => {
+                let rows = match of {
+                    Group::Named(id) => eye.open.rows("d", Groups::Named(&[*id])),
+                    Group::Parent => eye.open.rows("d", Groups::Parent),
+                };
+                (sql!("effective_memberships"), sql!("{}{}", rows, only_active("d", *active)))
+            }
+            Self::JoiningParent => (sql!("effective_memberships"), eye.open.joining_parent("d").unwrap_or_else(|| sql!("false"))),
             // Who holds a role in several places stands there with the first of the grants only.
             Self::Holding(role) => (
                 sql!("grants"),
@@ -179,11 +191,10 @@ impl Stream {
             ),
             Self::Among { below, groups, active } => (
                 sql!(
-                    "(select distinct w.workspace_id, w.user_id from {} w where w.workspace_id = {} and w.group_id {}{})",
+                    "(select distinct w.workspace_id, w.user_id from {} w where w.workspace_id = {} and {})",
                     members(*below),
                     workspace,
-                    among(groups.iter().map(|id| id.0)),
-                    if *active { " and w.active = true" } else { "" }
+                    of_many("w", *below, groups, *active, eye.open)
                 ),
                 sql!("true"),
             ),
@@ -200,6 +211,14 @@ impl Stream {
             ),
         }
     }
+}
+
+/// A row of members, by its alias, is of one of many groups.
+fn of_many(row: &'static str, below: bool, groups: &[GroupId], active: bool, open: &OpenMove) -> Sql {
+    if below {
+        return sql!("{}{}", open.rows(row, Groups::Named(groups)), only_active(row, active));
+    }
+    sql!("{}.group_id {}", row, among(groups.iter().map(|id| id.0)))
 }
 
 const fn members(below: bool) -> &'static str {

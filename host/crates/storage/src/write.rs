@@ -1,9 +1,9 @@
 //! Changes: one transaction for all that were decided together.
 //!
 //! Every write goes the same way: lock the workspace, look whether it was made before under its idempotency key, compare the epoch with
-//! that of the decision, apply each change, look that an
-//! administrator is left, end the epoch, remember the idempotency key, commit. To add a change: its case in
-//! [`directory::change::Change`], its function in one of the modules here, and a case in the conformance suite.
+//! that of the decision, apply each change, look that an administrator is left, end the epoch, remember the idempotency key, commit. To add
+//! a change: its case in [`directory::change::Change`], its function in one of the modules here, and a case in the conformance suite; if it
+//! counts people in or out of groups, it belongs in [`effective::deferred::comes_after`], too.
 
 mod attributes;
 mod bin;
@@ -22,7 +22,7 @@ use directory::{
     change::{Change, Once, Write, Written},
     contract::Digest,
     ids::{UserId, WorkspaceId},
-    model::{Role, Timestamp, Version},
+    model::{Epoch, Role, Timestamp, Version},
 };
 use uuid::Uuid;
 
@@ -33,8 +33,10 @@ use crate::{
     keys::key,
     limits, rows,
     sql::{among, sql},
+    turns::Turn,
 };
 
+pub(crate) use effective::deferred::{finish_some, forget as forget_deferred};
 pub(crate) use purge::purge;
 
 /// What the functions that apply changes share.
@@ -45,26 +47,31 @@ pub(crate) struct Writer {
     pub(crate) now: Timestamp,
     /// Whether something that was to come back from the recycle bin could not.
     pub(crate) incomplete: bool,
+    /// Whether a move is still to be counted.
+    deferred: bool,
+    /// A move that changes more rows of effective memberships is counted afterwards.
+    defer_above: i64,
 }
 
 /// Makes the changes of a warrant, or none of them.
 pub(crate) async fn write(database: &Database, warrant: Warrant<Write>) -> Result<Written, Error> {
     let (of, epoch) = (head::workspace_of(&warrant)?, warrant.epoch());
     let Write { changes, by, now, once, decisions } = warrant.into_change();
-    let (_turn, mut tx) = database.begin_write_in(of).await?;
-    // A repeated request is answered even if the world has moved on since; so the key comes before the epoch.
-    head::lock(&mut tx, of, None).await?;
-    give_time(&mut tx).await?;
-    if let Some(once) = &once
-        && let Some(before) = remembered(&mut tx, of, once).await?
-    {
-        return Ok(before);
+    let mut begun = begin(database, of, epoch, once.as_ref()).await?;
+    if matches!(begun, Begun::Open { deferred: true, .. }) && changes.iter().any(effective::deferred::comes_after) {
+        // A portion is a transaction: nobody waits for all of them, and what is counted stays so even if this change is cut off.
+        drop(begun);
+        while effective::deferred::finish_portion(database, of).await? {}
+        begun = begin(database, of, epoch, once.as_ref()).await?;
     }
-    head::lock(&mut tx, of, epoch).await?;
+    let (_turn, mut tx, deferred) = match begun {
+        Begun::Before(written) => return Ok(written),
+        Begun::Open { turn, tx, deferred } => (turn, tx, deferred),
+    };
     let (loses, ends) = (changes.iter().any(Change::takes_away), changes.iter().any(Change::ends_epoch));
     // Where there never was one, as in a workspace that only services use, there is none to lose.
     let administered = loses && is_administered(&mut tx, of).await?;
-    let mut writer = Writer { tx, of, by, now, incomplete: false };
+    let mut writer = Writer { tx, of, by, now, incomplete: false, deferred, defer_above: database.defer_above() };
     for change in changes {
         apply(&mut writer, change).await?;
     }
@@ -79,6 +86,34 @@ pub(crate) async fn write(database: &Database, warrant: Warrant<Write>) -> Resul
     decisions::add(&mut tx, decisions).await?;
     tx.commit().await?;
     Ok(if incomplete { Written::Partly } else { Written::Made })
+}
+
+/// How a write begins.
+enum Begun {
+    /// It was made before, under the same key.
+    Before(Written),
+    /// Everybody else is kept out of the workspace.
+    Open {
+        tx: Tx,
+        /// Given back behind the transaction.
+        turn: Turn,
+        /// Whether a move is still to be counted.
+        deferred: bool,
+    },
+}
+
+/// Begins a write. A repeated request is answered even if the world has moved on since; so the key comes before the epoch.
+async fn begin(database: &Database, of: WorkspaceId, epoch: Option<Epoch>, once: Option<&Once>) -> Result<Begun, Error> {
+    let (turn, mut tx) = database.begin_write_in(of).await?;
+    head::lock(&mut tx, of, None).await?;
+    give_time(&mut tx).await?;
+    if let Some(once) = once
+        && let Some(before) = remembered(&mut tx, of, once).await?
+    {
+        return Ok(Begun::Before(before));
+    }
+    let deferred = head::lock(&mut tx, of, epoch).await?.deferred;
+    Ok(Begun::Open { turn, tx, deferred })
 }
 
 async fn apply(writer: &mut Writer, change: Change) -> Result<(), Error> {

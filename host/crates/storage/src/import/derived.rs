@@ -3,7 +3,7 @@
 use directory::Error;
 
 use super::{Import, Progress, report};
-use crate::sql::sql;
+use crate::{sql::sql, write};
 
 const DELETE_CLOSURE: &str = "
 delete from group_closure
@@ -54,6 +54,7 @@ pub(super) async fn write(import: &mut Import, progress: Progress<'_>) -> Result
     }
     if import.tree_changed || import.edges_changed {
         report(progress, "effective memberships", 0);
+        write::forget_deferred(&mut import.tx, of).await?;
         import.tx.execute(sql!(DELETE_EFFECTIVE, of)).await?;
         let rows = import.tx.execute(sql!(INSERT_EFFECTIVE, of, of)).await?;
         report(progress, "effective memberships", rows);

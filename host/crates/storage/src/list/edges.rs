@@ -12,6 +12,7 @@ use super::{Branch, IS_PARENT, Listing, Shape, Sorting, union};
 use crate::{
     cond::Cond,
     filter_sql::filter,
+    lookup,
     plan::{Asked, conjuncts},
     rows,
     scope_sql::{Eye, GRANT, MEMBERSHIP},
@@ -46,7 +47,8 @@ fn membership_parents(list: &MembershipList) -> Option<Vec<Uuid>> {
 
 /// `probes` as in [`Eye`]: for pages, not for counts.
 async fn membership_branches(view: &mut View, list: &MembershipList, probes: bool) -> Result<Vec<Branch>, Error> {
-    let eye = Eye { workspace: view.workspace, sight: &list.sight, probes };
+    let open = lookup::open_move(view).await?;
+    let eye = Eye { workspace: view.workspace, sight: &list.sight, probes, open: &open };
     let among = match &list.among {
         AmongMemberships::All => Cond::True,
         AmongMemberships::OfUsers(_) => sql!("m.user_id {}", IS_PARENT).into(),
@@ -87,7 +89,8 @@ fn grant_parents(list: &GrantList) -> Option<Vec<Uuid>> {
 
 /// `probes` as in [`Eye`]: for pages, not for counts.
 async fn grant_branches(view: &mut View, list: &GrantList, probes: bool) -> Result<Vec<Branch>, Error> {
-    let eye = Eye { workspace: view.workspace, sight: &list.sight, probes };
+    let open = lookup::open_move(view).await?;
+    let eye = Eye { workspace: view.workspace, sight: &list.sight, probes, open: &open };
     let among = match &list.among {
         AmongGrants::All => Cond::True,
         AmongGrants::OfUsers(_) => sql!("a.user_id {}", IS_PARENT).into(),

@@ -13,7 +13,7 @@ use super::{Branch, Listing, Shape, Sorting};
 use crate::{
     cond::Cond,
     filter_sql::filter,
-    rows,
+    lookup, rows,
     scope_sql::{Eye, GROUP, GroupAt, MEMBERSHIP_EDGE},
     snapshot::View,
     sql::sql,
@@ -24,13 +24,13 @@ const SHAPE: Shape<Group> = Shape { table: "groups g", workspace: "g.workspace_i
 /// A list of groups.
 pub(crate) async fn groups(view: &mut View, list: &GroupList) -> Result<Vec<Listed<Group>>, Error> {
     let sorting = Sorting { key: key(list.order.by), direction: list.order.direction };
-    let listing = Listing { parents: parents(list), branches: branches(view, list), sorting, window: &list.window };
+    let listing = Listing { parents: parents(list), branches: branches(view, list).await?, sorting, window: &list.window };
     super::fetch(view, SHAPE, listing).await
 }
 
 /// Its counts.
 pub(crate) async fn count_groups(view: &mut View, list: &GroupList) -> Result<Vec<u64>, Error> {
-    let branches = branches(view, list);
+    let branches = branches(view, list).await?;
     super::count(view, parents(list), branches).await
 }
 
@@ -50,15 +50,16 @@ fn parents(list: &GroupList) -> Option<Vec<Uuid>> {
     }
 }
 
-fn branches(view: &View, list: &GroupList) -> Vec<Branch> {
-    let eye = Eye { workspace: view.workspace, sight: &list.sight, probes: false };
+async fn branches(view: &mut View, list: &GroupList) -> Result<Vec<Branch>, Error> {
+    let open = lookup::open_move(view).await?;
+    let eye = Eye { workspace: view.workspace, sight: &list.sight, probes: false, open: &open };
     let asked = filter(list.filter.as_ref(), &|predicate| eye.group_predicate(predicate));
     let among = match &list.among {
         AmongGroups::All => Cond::True,
         AmongGroups::Below { levels, .. } => below(eye, *levels),
-        AmongGroups::Of(_) => return of_parent(eye, Cond::all([eye.group(GROUP), asked])),
+        AmongGroups::Of(_) => return Ok(of_parent(eye, Cond::all([eye.group(GROUP), asked]))),
     };
-    super::from(SHAPE.table, SHAPE.workspace, view.workspace, SHAPE.id, Cond::all([eye.group(GROUP), asked, among]))
+    Ok(super::from(SHAPE.table, SHAPE.workspace, view.workspace, SHAPE.id, Cond::all([eye.group(GROUP), asked, among])))
 }
 
 /// Those of which the parent, if it is in sight, is a member by a membership in sight.

@@ -12,7 +12,7 @@ use super::{Branch, Listing, Shape, Sorting};
 use crate::{
     cond::Cond,
     filter_sql::filter,
-    rows,
+    lookup, rows,
     scope_sql::{Eye, GRANT_EDGE, ROLE},
     snapshot::View,
     sql::sql,
@@ -23,13 +23,13 @@ const SHAPE: Shape<Role> = Shape { table: "roles r", workspace: "r.workspace_id"
 /// A list of roles.
 pub(crate) async fn roles(view: &mut View, list: &RoleList) -> Result<Vec<Listed<Role>>, Error> {
     let sorting = Sorting { key: key(list.order.by), direction: list.order.direction };
-    let listing = Listing { parents: parents(list), branches: branches(view, list), sorting, window: &list.window };
+    let listing = Listing { parents: parents(list), branches: branches(view, list).await?, sorting, window: &list.window };
     super::fetch(view, SHAPE, listing).await
 }
 
 /// Its counts.
 pub(crate) async fn count_roles(view: &mut View, list: &RoleList) -> Result<Vec<u64>, Error> {
-    let branches = branches(view, list);
+    let branches = branches(view, list).await?;
     super::count(view, parents(list), branches).await
 }
 
@@ -48,14 +48,15 @@ fn parents(list: &RoleList) -> Option<Vec<Uuid>> {
     }
 }
 
-fn branches(view: &View, list: &RoleList) -> Vec<Branch> {
-    let eye = Eye { workspace: view.workspace, sight: &list.sight, probes: false };
+async fn branches(view: &mut View, list: &RoleList) -> Result<Vec<Branch>, Error> {
+    let open = lookup::open_move(view).await?;
+    let eye = Eye { workspace: view.workspace, sight: &list.sight, probes: false, open: &open };
     let among = match &list.among {
         AmongRoles::All => Cond::True,
         AmongRoles::Of(_) => held(eye),
     };
     let asked = filter(list.filter.as_ref(), &|predicate| eye.role_predicate(predicate));
-    super::from(SHAPE.table, SHAPE.workspace, view.workspace, SHAPE.id, Cond::all([eye.role(ROLE), asked, among]))
+    Ok(super::from(SHAPE.table, SHAPE.workspace, view.workspace, SHAPE.id, Cond::all([eye.role(ROLE), asked, among])))
 }
 
 /// The parent, if it is in sight, holds the role by a grant in sight.

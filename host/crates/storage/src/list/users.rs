@@ -2,6 +2,7 @@
 
 use directory::{
     Error,
+    ids::WorkspaceId,
     model::User,
     store::{Listed, UserList},
 };
@@ -10,6 +11,8 @@ use uuid::Uuid;
 use super::{Listing, Shape, Sorting};
 use crate::{
     filter_sql::user_key,
+    lookup,
+    open_move::OpenMove,
     plan::{self, Asked},
     rows,
     scope_sql::Eye,
@@ -22,7 +25,8 @@ const SHAPE: Shape<User> = Shape { table: "users u", workspace: "u.workspace_id"
 pub(crate) async fn users(view: &mut View, list: &UserList) -> Result<Vec<Listed<User>>, Error> {
     let sorting = Sorting { key: list.order.by.text().map(user_key), direction: list.order.direction };
     let mut listed = Vec::new();
-    for plan in asked(view, list).page(view, list.order.by).await? {
+    let open = lookup::open_move(view).await?;
+    for plan in asked(view.workspace, list, &open).page(view, list.order.by).await? {
         let listing = Listing { parents: some(list, &plan.parents), branches: plan.branches, sorting, window: &list.window };
         for mut row in super::fetch(view, SHAPE, listing).await? {
             row.parent = position(&plan.parents, row.parent);
@@ -37,7 +41,8 @@ pub(crate) async fn users(view: &mut View, list: &UserList) -> Result<Vec<Listed
 /// Its counts.
 pub(crate) async fn count_users(view: &mut View, list: &UserList) -> Result<Vec<u64>, Error> {
     let mut counts = vec![0; plan::ids_of(&list.among).map_or(1, |ids| ids.len())];
-    for plan in asked(view, list).count(view).await? {
+    let open = lookup::open_move(view).await?;
+    for plan in asked(view.workspace, list, &open).count(view).await? {
         let found = super::count(view, some(list, &plan.parents), plan.branches).await?;
         for (place, count) in found.into_iter().enumerate() {
             if let Some(slot) = counts.get_mut(position(&plan.parents, place)) {
@@ -48,8 +53,8 @@ pub(crate) async fn count_users(view: &mut View, list: &UserList) -> Result<Vec<
     Ok(counts)
 }
 
-fn asked<'a>(view: &View, list: &'a UserList) -> Asked<'a> {
-    let eye = Eye { workspace: view.workspace, sight: &list.sight, probes: true };
+fn asked<'a>(workspace: WorkspaceId, list: &'a UserList, open: &'a OpenMove) -> Asked<'a> {
+    let eye = Eye { workspace, sight: &list.sight, probes: true, open };
     Asked { eye, among: &list.among, filter: list.filter.as_ref() }
 }
 

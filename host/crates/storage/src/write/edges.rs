@@ -33,7 +33,7 @@ pub(super) async fn add_memberships(writer: &mut Writer, new: Vec<NewMembership>
         return Ok(());
     }
     put::edges::memberships(&mut writer.tx, of, new.iter().copied(), writer.by, writer.now).await?;
-    effective::gain(&mut writer.tx, of, effective::by_ids(new.iter().map(|edge| edge.id.0))).await
+    effective::gain(writer, effective::by_ids(new.iter().map(|edge| edge.id.0))).await
 }
 
 const DELETE_MEMBERSHIPS: &str = "
@@ -46,7 +46,7 @@ pub(super) async fn remove_memberships(writer: &mut Writer, ids: &[MembershipId]
     if ids.is_empty() {
         return Ok(());
     }
-    effective::lose(&mut writer.tx, writer.of, effective::by_ids(ids.iter().map(|id| id.0))).await?;
+    effective::lose(writer, effective::by_ids(ids.iter().map(|id| id.0))).await?;
     let removed = writer.tx.execute(sql!(DELETE_MEMBERSHIPS, writer.of, among(ids.iter().map(|id| id.0)))).await?;
     if removed == ids.len() as u64 { Ok(()) } else { Err(super::stale()) }
 }

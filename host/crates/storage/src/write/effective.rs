@@ -7,6 +7,8 @@
 //! A row's `paths` is the number of memberships of its user in the group and in everything below it. So a whole subtree that moves
 //! changes the rows of the groups above by what its own root's rows count.
 
+pub(super) mod deferred;
+
 use directory::{
     Error,
     ids::{GroupId, WorkspaceId},
@@ -14,6 +16,7 @@ use directory::{
 };
 use uuid::Uuid;
 
+use super::Writer;
 use crate::{
     exec::Tx,
     sql::{Part, Sql, among, sql},
@@ -42,8 +45,9 @@ on conflict (workspace_id, group_id, user_id) do update
 set paths = effective_memberships.paths + excluded.paths";
 
 /// Counts memberships in that were just added.
-pub(super) async fn gain(tx: &mut Tx, of: WorkspaceId, which: Sql) -> Result<(), Error> {
-    tx.execute(sql!(GAIN, of, of, which)).await.map(drop)
+pub(super) async fn gain(writer: &mut Writer, which: Sql) -> Result<(), Error> {
+    deferred::finish(writer).await?;
+    writer.tx.execute(sql!(GAIN, writer.of, writer.of, which)).await.map(drop)
 }
 
 const LOSE: &str = "
@@ -78,9 +82,11 @@ where workspace_id = {}
   and paths <= 0";
 
 /// Counts memberships out that are about to be removed.
-pub(super) async fn lose(tx: &mut Tx, of: WorkspaceId, which: Sql) -> Result<(), Error> {
-    tx.execute(sql!(LOSE, of, which.clone(), of)).await?;
-    tx.execute(sql!(FORGET_LOST, of, of, which)).await.map(drop)
+pub(super) async fn lose(writer: &mut Writer, which: Sql) -> Result<(), Error> {
+    deferred::finish(writer).await?;
+    let of = writer.of;
+    writer.tx.execute(sql!(LOSE, of, which.clone(), of)).await?;
+    writer.tx.execute(sql!(FORGET_LOST, of, of, which)).await.map(drop)
 }
 
 /// The rows of groups above whose only path goes through the subtree: most of them, and told by the row alone.
@@ -127,7 +133,13 @@ where workspace_id = {}
   and paths <= 0";
 
 /// Counts everybody in or below `group` out of these groups above it.
-pub(super) async fn leave(tx: &mut Tx, of: WorkspaceId, group: GroupId, above: &[GroupId]) -> Result<(), Error> {
+pub(super) async fn leave(writer: &mut Writer, group: GroupId, above: &[GroupId]) -> Result<(), Error> {
+    deferred::finish(writer).await?;
+    count_out(&mut writer.tx, writer.of, group, above).await
+}
+
+/// The same, whatever was left for later.
+async fn count_out(tx: &mut Tx, of: WorkspaceId, group: GroupId, above: &[GroupId]) -> Result<(), Error> {
     if above.is_empty() {
         return Ok(());
     }
@@ -152,11 +164,33 @@ on conflict (workspace_id, group_id, user_id) do update
 set paths = effective_memberships.paths + excluded.paths";
 
 /// Counts everybody in or below `group` in to these groups above it.
-pub(super) async fn join(tx: &mut Tx, of: WorkspaceId, group: GroupId, above: &[GroupId]) -> Result<(), Error> {
+pub(super) async fn join(writer: &mut Writer, group: GroupId, above: &[GroupId]) -> Result<(), Error> {
+    deferred::finish(writer).await?;
+    count_in(&mut writer.tx, writer.of, group, above).await
+}
+
+/// The same, whatever was left for later.
+async fn count_in(tx: &mut Tx, of: WorkspaceId, group: GroupId, above: &[GroupId]) -> Result<(), Error> {
     if above.is_empty() {
         return Ok(());
     }
     tx.execute(sql!(JOIN, of, of, group, of, among(above.iter().map(|id| id.0)))).await.map(drop)
+}
+
+const MANY: &str = "
+select count(*)
+from (
+  select 1
+  from effective_memberships e
+  where e.workspace_id = {}
+    and e.group_id = {}
+  limit {}
+) x";
+
+/// How many people are in or below a group, counted up to `most`.
+pub(super) async fn size(writer: &mut Writer, group: GroupId, most: i64) -> Result<i64, Error> {
+    let found = writer.tx.fetch(sql!(MANY, writer.of, group, most)).await?;
+    found.first().map_or(Ok(0), crate::exec::Row::only)
 }
 
 const SET_ACTIVE: &str = "
@@ -173,9 +207,10 @@ where workspace_id = {}
       and c.group_id = m.group_id
   )";
 
-/// Repeats the status of users.
-pub(super) async fn set_status(tx: &mut Tx, of: WorkspaceId, users: impl IntoIterator<Item = Uuid>, status: Status) -> Result<(), Error> {
-    tx.execute(sql!(SET_ACTIVE, status == Status::Active, of, of, among(users))).await.map(drop)
+/// Repeats the status of users. What was left for later may stay so: who is counted in later brings the status of then, and the rows of who
+/// is to be counted out are read no more.
+pub(super) async fn set_status(writer: &mut Writer, users: impl IntoIterator<Item = Uuid>, status: Status) -> Result<(), Error> {
+    writer.tx.execute(sql!(SET_ACTIVE, status == Status::Active, writer.of, writer.of, among(users))).await.map(drop)
 }
 
 const FORGET_USERS: &str = "
@@ -192,8 +227,9 @@ where workspace_id = {}
   )";
 
 /// Forgets users whose every membership is about to be removed.
-pub(super) async fn forget_users(tx: &mut Tx, of: WorkspaceId, users: impl IntoIterator<Item = Uuid>) -> Result<(), Error> {
-    tx.execute(sql!(FORGET_USERS, of, of, among(users))).await.map(drop)
+pub(super) async fn forget_users(writer: &mut Writer, users: impl IntoIterator<Item = Uuid>) -> Result<(), Error> {
+    deferred::finish(writer).await?;
+    writer.tx.execute(sql!(FORGET_USERS, writer.of, writer.of, among(users))).await.map(drop)
 }
 
 const FORGET_GROUPS: &str = "
@@ -202,6 +238,7 @@ where workspace_id = {}
   and group_id {}";
 
 /// Forgets groups that are no more.
-pub(super) async fn forget_groups(tx: &mut Tx, of: WorkspaceId, groups: impl IntoIterator<Item = Uuid>) -> Result<(), Error> {
-    tx.execute(sql!(FORGET_GROUPS, of, among(groups))).await.map(drop)
+pub(super) async fn forget_groups(writer: &mut Writer, groups: impl IntoIterator<Item = Uuid>) -> Result<(), Error> {
+    deferred::finish(writer).await?;
+    writer.tx.execute(sql!(FORGET_GROUPS, writer.of, among(groups))).await.map(drop)
 }

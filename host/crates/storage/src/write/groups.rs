@@ -11,7 +11,7 @@ use directory::{
 use super::{
     Versioned, Writer,
     closure::{self, Above},
-    effective,
+    effective::{self, deferred},
 };
 use crate::{
     exec::Row,
@@ -100,11 +100,16 @@ where workspace_id = {}
 /// Hangs a group below another.
 pub(super) async fn move_to(writer: &mut Writer, group: GroupId, seen: Version, to: Option<GroupId>) -> Result<(), Error> {
     writer.require_versions(Versioned::Groups, &[(group.0, seen)]).await?;
-    rehang(writer, group, to).await
+    hang(writer, group, to, Some(writer.defer_above)).await
 }
 
-/// The same, for a group whose version does not matter.
+/// The same, for a group whose version does not matter, among other changes.
 pub(super) async fn rehang(writer: &mut Writer, group: GroupId, to: Option<GroupId>) -> Result<(), Error> {
+    hang(writer, group, to, None).await
+}
+
+/// The same. If more rows of effective memberships change than `most`, they are counted afterwards.
+async fn hang(writer: &mut Writer, group: GroupId, to: Option<GroupId>, most: Option<i64>) -> Result<(), Error> {
     let (of, now) = (writer.of, writer.now);
     let below = closure::below(&mut writer.tx, of, group, SUBTREE_GROUPS + 1).await?;
     if below.len() > SUBTREE_GROUPS {
@@ -128,9 +133,22 @@ pub(super) async fn rehang(writer: &mut Writer, group: GroupId, to: Option<Group
     if depth != from {
         writer.tx.execute(sql!(SINK, depth - from, of, of, group)).await?;
     }
-    effective::leave(&mut writer.tx, of, group, &leaving).await?;
-    effective::join(&mut writer.tx, of, group, &joining).await?;
+    if is_large(writer, group, leaving.len() + joining.len(), most).await? {
+        deferred::note(writer, group, &leaving, &joining).await?;
+    } else {
+        effective::leave(writer, group, &leaving).await?;
+        effective::join(writer, group, &joining).await?;
+    }
     let staying = before.into_iter().filter(|id| after.contains(id)).collect();
     let above = Above { leaving, staying: (staying, depth - from), joining, parent: to };
     closure::rehang(&mut writer.tx, of, group, &above).await
+}
+
+/// Whether more than `most` rows change where everybody in or below a group is counted in or out of so many groups.
+async fn is_large(writer: &mut Writer, group: GroupId, groups: usize, most: Option<i64>) -> Result<bool, Error> {
+    let groups = i64::try_from(groups).unwrap_or(i64::MAX);
+    let Some(fit) = most.and_then(|most| most.checked_div(groups)) else { return Ok(false) };
+    // Rows of the group itself may be among those that an earlier move has left for later.
+    deferred::finish(writer).await?;
+    Ok(effective::size(writer, group, fit + 1).await? > fit)
 }

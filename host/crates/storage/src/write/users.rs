@@ -157,7 +157,7 @@ pub(super) async fn set_status(writer: &mut Writer, users: &[(UserId, Version)],
     writer.require_versions(Versioned::Users, &seen).await?;
     let ids = || users.iter().map(|(id, _)| id.0);
     writer.tx.execute(sql!(SET_STATUS, status.name().to_owned(), now, of, among(ids()))).await?;
-    effective::set_status(&mut writer.tx, of, ids(), status).await?;
+    effective::set_status(writer, ids(), status).await?;
     if status == Status::Active { Ok(()) } else { revoke_tokens(writer, ids()).await }
 }
 

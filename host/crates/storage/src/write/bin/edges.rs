@@ -175,7 +175,7 @@ pub(super) async fn bring_back_edges(writer: &mut Writer, deletion: DeletionId) 
     let whole: Vec<Uuid> = found.iter().map(Row::only).collect::<Result<_, _>>()?;
     if !whole.is_empty() {
         writer.tx.execute(sql!(INSERT_MEMBERSHIPS, of, id, among(whole.iter().copied()))).await?;
-        effective::gain(&mut writer.tx, of, effective::by_ids(whole)).await?;
+        effective::gain(writer, effective::by_ids(whole)).await?;
     }
     writer.tx.execute(sql!(FORGET_MEMBERSHIPS, of, id, false)).await?;
     writer.tx.execute(sql!(WAIT_FOR_USER, of, of, id, false)).await?;

@@ -124,13 +124,13 @@ pub(in crate::write) async fn delete_group(
         lift(writer, group, parent, deletion).await?;
     } else {
         let above = closure::above(&mut writer.tx, of, group).await?;
-        effective::leave(&mut writer.tx, of, group, &above).await?;
+        effective::leave(writer, group, &above).await?;
         bin_memberships(writer, deletion, gone()).await?;
     }
     writer.tx.execute(sql!(BIN_GRANTS_WITHIN, deletion.0, of, among(gone()))).await?;
     writer.tx.execute(sql!(DELETE_MEMBERSHIPS_IN, of, among(gone()))).await?;
     writer.tx.execute(sql!(DELETE_GRANTS_WITHIN, of, among(gone()))).await?;
-    effective::forget_groups(&mut writer.tx, of, gone()).await?;
+    effective::forget_groups(writer, gone()).await?;
     closure::forget(&mut writer.tx, of, gone()).await?;
     put::groups::unindex(&mut writer.tx, of, gone()).await?;
     writer.tx.execute(sql!(DELETE_GROUPS, of, among(gone()))).await.map(drop)

@@ -80,12 +80,12 @@ pub(super) async fn lift(writer: &mut Writer, group: GroupId, parent: Option<Gro
     bin_memberships(writer, deletion, [group.0]).await?;
     let found = writer.tx.fetch(sql!(TO_LIFT, of, group)).await?;
     let members: Vec<Uuid> = found.iter().map(Row::only).collect::<Result<_, _>>()?;
-    effective::lose(&mut writer.tx, of, effective::by_ids(members.iter().copied())).await?;
+    effective::lose(writer, effective::by_ids(members.iter().copied())).await?;
     if let Some(parent) = parent {
         writer.tx.execute(sql!(LIFT_MEMBERS, parent, false, of, group, of, parent)).await?;
         writer.tx.execute(sql!(MARK_LIFTED, true, of, deletion.0, parent)).await?;
         let lifted = sql!("m.group_id = {} and {}", parent, effective::by_ids(members));
-        effective::gain(&mut writer.tx, of, lifted).await?;
+        effective::gain(writer, lifted).await?;
     }
     Ok(())
 }
@@ -254,9 +254,9 @@ pub(super) async fn sink(writer: &mut Writer, group: GroupId, lifted: Lifted) ->
     let Some(parent) = parent else { return Ok(()) };
     let found = writer.tx.fetch(sql!(LIFTED_MEMBERS, of, deletion.0, true, parent, false)).await?;
     for (manager, ids) in by_manager(&found)? {
-        effective::lose(&mut writer.tx, of, effective::by_ids(ids.iter().copied())).await?;
+        effective::lose(writer, effective::by_ids(ids.iter().copied())).await?;
         writer.tx.execute(sql!(SINK_MEMBERS, group, manager, of, among(ids.iter().copied()))).await?;
-        effective::gain(&mut writer.tx, of, effective::by_ids(ids.iter().copied())).await?;
+        effective::gain(writer, effective::by_ids(ids.iter().copied())).await?;
         writer.tx.execute(sql!(FORGET_SUNK, of, deletion.0, among(ids))).await?;
     }
     let found = writer.tx.fetch(sql!(LIFTED_AND_WAITING, of, deletion.0, true, false, parent, false)).await?;

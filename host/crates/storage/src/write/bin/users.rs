@@ -99,7 +99,7 @@ pub(in crate::write) async fn remove_users(writer: &mut Writer, removed: &[(User
     let binned = || among(removed.iter().map(|(.., deletion)| deletion.0));
     writer.tx.execute(sql!(BIN_MEMBERSHIPS_OF_USERS, of, binned())).await?;
     writer.tx.execute(sql!(BIN_GRANTS_OF_USERS, of, binned())).await?;
-    effective::forget_users(&mut writer.tx, of, ids()).await?;
+    effective::forget_users(writer, ids()).await?;
     writer.tx.execute(sql!(DELETE_MEMBERSHIPS_OF_USERS, of, among(ids()))).await?;
     writer.tx.execute(sql!(DELETE_GRANTS_OF_USERS, of, among(ids()))).await?;
     writer.tx.execute(sql!(DELETE_TOP_MANAGERS, of, among(ids()))).await?;
