@@ -1,5 +1,8 @@
 //! Reads a module's settings: a JSON object of optional keys, where every mistake is reported at once.
 
+use std::{collections::BTreeSet, fmt};
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// The most of a wrong value that an error quotes, in characters.
@@ -32,7 +35,10 @@ impl Reader {
             return reader;
         }
         match serde_json::from_str(settings) {
-            Ok(Value::Object(object)) => reader.object = object,
+            Ok(Value::Object(object)) => {
+                reader.object = object;
+                reader.problems.extend(repeated(settings));
+            }
             Ok(other) => reader
                 .problems
                 .push(format!("the settings are {}, but must be a JSON object; write `{{}}` for all defaults", quoted(&other))),
@@ -106,6 +112,39 @@ impl Reader {
             self.problems.push(format!("`{key}` (set to {}) is unknown: {rule}; remove it", quoted(value)));
         }
         if self.problems.is_empty() { Ok(()) } else { Err(self.problems) }
+    }
+}
+
+/// What is wrong with keys that an object has more than once: of two values, whoever reviewed the settings may have seen the other.
+fn repeated(object: &str) -> Vec<String> {
+    let Ok(Keys(keys)) = serde_json::from_str(object) else { return Vec::new() };
+    let mut seen = BTreeSet::new();
+    let repeated: BTreeSet<&String> = keys.iter().filter(|key| !seen.insert(*key)).collect();
+    repeated.into_iter().map(|key| format!("`{key}` is given more than once; keep one")).collect()
+}
+
+/// The keys of an object, each as often as it is there.
+struct Keys(Vec<String>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Keys;
+
+            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+                to.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, IgnoredAny)) = fields.next_entry()? {
+                    keys.push(key);
+                }
+                Ok(Keys(keys))
+            }
+        }
+        from.deserialize_map(Each)
     }
 }
 
