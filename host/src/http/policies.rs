@@ -177,6 +177,7 @@ fn seen(request: &Request) -> Result<Version, Failure> {
 /// `POST /v1/policies/{id}/activate`.
 pub(super) async fn activate(edge: Arc<Edge>, mut request: Request) -> Result<Response, Failure> {
     let subject = subject(&edge, &request).await?;
+    no_parameters(&request)?;
     let id = request.raw_path_param("id").unwrap_or_default();
     let module = if id == STANDARD { None } else { Some(parse::<PolicyId>("the policy in the address", id)?) };
     let sent: body::Activate = json_body(&edge, &mut request).await?;
@@ -197,6 +198,7 @@ pub(super) async fn activate(edge: Arc<Edge>, mut request: Request) -> Result<Re
 /// `POST /v1/policies/rollback`.
 pub(super) async fn roll_back(edge: Arc<Edge>, mut request: Request) -> Result<Response, Failure> {
     let subject = subject(&edge, &request).await?;
+    no_parameters(&request)?;
     let sent: body::RollBack = json_body(&edge, &mut request).await?;
     let to = sent.to.map(|to| parse("`to`", &to)).transpose()?;
     let expected = sent.expected.as_deref().map_or(Ok(Expected::Any), expected)?;
@@ -206,6 +208,7 @@ pub(super) async fn roll_back(edge: Arc<Edge>, mut request: Request) -> Result<R
 /// `PUT /v1/policies/settings`.
 pub(super) async fn set(edge: Arc<Edge>, mut request: Request) -> Result<Response, Failure> {
     let subject = subject(&edge, &request).await?;
+    no_parameters(&request)?;
     let sent: body::Set = json_body(&edge, &mut request).await?;
     let what = What::Set {
         settings: sent.settings.map(|settings| settings.0),
@@ -259,6 +262,14 @@ async fn json_body<T: serde::de::DeserializeOwned>(edge: &Edge, request: &mut Re
 
 fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(what: &str, text: &str) -> Result<T, Failure> {
     text.parse().map_err(|error| Failure::new(Code::BAD_USER_INPUT, format!("{what}: {error}")))
+}
+
+/// What is to be done stands in the body: what stands elsewhere would be left undone without a word.
+fn no_parameters(request: &Request) -> Result<(), Failure> {
+    if request.uri().query().is_none_or(str::is_empty) {
+        return Ok(());
+    }
+    Err(Failure::new(Code::BAD_REQUEST, "parameters are not expected in the address; send them as fields of the body"))
 }
 
 /// The one parameter of a page.

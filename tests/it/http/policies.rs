@@ -128,6 +128,15 @@ fn bad_input_is_named_and_changes_nothing() {
         let expected = &before["active"]["id"];
         for (method, path, body, status) in [
             (Method::POST, "/x/activate", json!({ "expected": expected }), 400),
+            (Method::POST, "/standard/activate?dryRun=1", json!({ "expected": expected }), 400),
+            (Method::POST, "/rollback?to=x", json!({}), 400),
+            (Method::PUT, "/settings?standardSettings=x", json!({ "expected": expected }), 400),
+            (
+                Method::POST,
+                "/standard/activate",
+                json!({ "expected": expected, "settings": "{\"members_see\":\"self\",\"members_see\":\"workspace\"}" }),
+                422,
+            ),
             (Method::POST, "/pol_00000000000000000000000000000000/activate", json!({ "expected": expected }), 404),
             (Method::POST, "/standard/activate", json!({ "expected": "x" }), 400),
             (Method::POST, "/standard/activate", json!({}), 400),
