@@ -1,8 +1,16 @@
 //! Settings of a policy on the command line.
 
-use std::{fs, path::Path, str::FromStr};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+    str::FromStr,
+};
 
 use directory::limits::SETTINGS_BYTES;
+
+/// Bytes of a file that is read, with the mark that some editors write.
+const FILE_BYTES: u64 = SETTINGS_BYTES as u64 + 3;
 
 /// Settings as a policy takes them: given as they are, or read from a file that is named behind `@`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +37,14 @@ impl FromStr for Settings {
 }
 
 fn read(file: &str) -> Result<String, String> {
-    let settings = fs::read_to_string(file).map_err(|error| format!("the settings in `{file}` can not be read: {error}"))?;
+    let unreadable = |error: io::Error| format!("the settings in `{file}` can not be read: {error}");
+    // One that never ends, or is another one by mistake, is not read whole to be refused.
+    let mut bytes = Vec::new();
+    File::open(file).and_then(|file| file.take(FILE_BYTES + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    if bytes.len() as u64 > FILE_BYTES {
+        return Err(format!("the settings in `{file}` have more than {SETTINGS_BYTES} bytes; shorten them"));
+    }
+    let settings = String::from_utf8(bytes).map_err(|error| format!("the settings in `{file}` are no UTF-8: {error}"))?;
     // Some editors write the mark; to a policy it would be a mistake at the first character, where nobody sees any.
     Ok(settings.strip_prefix('\u{feff}').unwrap_or(&settings).to_owned())
 }
@@ -57,6 +72,8 @@ mod tests {
         std::fs::write(file, "x".repeat(65_536)).unwrap();
         assert!(format!("@{file}").parse::<Settings>().is_ok());
         std::fs::write(file, "x".repeat(65_537)).unwrap();
+        let endless = "@/dev/zero".parse::<Settings>().unwrap_err();
+        assert_eq!(endless, "the settings in `/dev/zero` have more than 65536 bytes; shorten them");
         let long = format!("@{file}").parse::<Settings>().unwrap_err();
         assert_eq!(long, "the settings have 65537 bytes, and may have 65536; shorten them");
     }
