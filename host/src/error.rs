@@ -14,7 +14,7 @@ pub fn wire(error: &Error) -> (u16, &'static str) {
         Error::Stale(_) => (412, "STALE"),
         Error::Broken { .. } => (409, "CONFLICT"),
         Error::Item { error, .. } => wire(error),
-        Error::Inactive => (401, "UNAUTHENTICATED"),
+        Error::Inactive | Error::Revoked => (401, "UNAUTHENTICATED"),
         Error::TooLarge(_) => (413, "LIMIT_EXCEEDED"),
         Error::Refused(_) | Error::Gates(_) => (422, "ACTIVATION_REFUSED"),
         Error::Policy(_) => (503, "POLICY_UNAVAILABLE"),

@@ -4,15 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use bailiwick::{clock::Clock, ids::Ids, tokens, trials::Runner, wiring};
 use directory::{
-    Error,
+    Error, Refusal,
     access::{
-        Activation, AddMembers, Caller, Command, DeleteRole, Gate, Member, Origin, RemoveMembers, RevokeToken, SetStatus, authenticate,
+        Activation, AddMembers, Caller, Command, DeleteRole, Gate, Member, Origin, RemoveMembers, Request, RevokeToken, SetStatus, Subject,
+        authenticate,
     },
     contract::{Failure, RowFilter, Verdict},
     ids::{PolicyId, PolicyVersionId},
     model::{Status, Version},
 };
-use tests::{Backend, host::NOW};
+use tests::{Backend, host::NOW, naive::policy::Asker};
 
 use crate::{
     between::{Between, Moment},
@@ -191,21 +192,47 @@ fn another_version_or_other_tests_amid_an_activation_stop_it() {
 }
 
 #[test]
-fn a_token_that_is_revoked_amid_an_activation_activates_nothing() {
+fn a_token_that_is_revoked_amid_a_change_of_the_policy_changes_nothing() {
     on_stage(async |stage| {
         let amid = Amid::new(stage, 0);
-        let (store, hash) = (stage.host.gate().store(), tokens::hash(stage.token("ada")));
-        let caller = authenticate(store.as_ref(), hash, NOW, Origin::within("http")).await.unwrap().unwrap();
-        let Caller::Subject(subject) = caller else { panic!("{caller:?}") };
-        let token = store.credential(hash).await.unwrap().unwrap().token;
-        let (before, directory) = (amid.active().await, amid.gate.open(subject, NOW).await.unwrap());
-        write(stage.host.gate(), &stage.subject("sue"), Command::RevokeToken(RevokeToken { token })).await.unwrap();
-        let settings = Some("{\"members_see\": \"self\"}".to_owned());
-        let activation = Activation { expected: before, module: None, settings: None, standard_settings: settings, note: None };
-        let refused = directory.activate_policy(activation, &mut Ids::random(Clock::system())).await.unwrap_err();
-        assert!(matches!(&refused, Error::Forbidden { reason, .. } if reason.contains("revoked")), "{refused}");
-        assert_eq!(amid.active().await, before);
+        let before = amid.active().await;
+        for moment in [Moment::View(1), Moment::View(VIEWS), Moment::Activation] {
+            let (subject, revoke) = revocable(stage).await;
+            amid.between.views();
+            amid.before(moment, "sue", revoke);
+            let directory = amid.gate.open(subject, NOW).await.unwrap();
+            let settings = Some("{\"members_see\": \"self\"}".to_owned());
+            let activation = Activation { expected: before, module: None, settings: None, standard_settings: settings, note: None };
+            let refused = directory.activate_policy(activation, &mut Ids::random(Clock::system())).await.unwrap_err();
+            assert!(matches!(refused, Error::Revoked), "{moment:?}: {refused}");
+            assert_eq!(amid.active().await, before, "{moment:?}");
+        }
     });
+}
+
+#[test]
+fn a_token_that_is_revoked_amid_a_write_writes_nothing_once_it_is_decided_again() {
+    on_stage(async |stage| {
+        let amid = Amid::new(stage, 0);
+        let (subject, revoke) = revocable(stage).await;
+        amid.before(Moment::Write, "sue", revoke);
+        let suspend =
+            Command::SetStatus(SetStatus { users: vec![stage.user("ned").parse().unwrap()], status: Status::Suspended, expected: None });
+        let refused = amid.gate.write(&subject, &Request { command: suspend, key: None }, NOW, &mut Ids::random(Clock::system())).await;
+        assert!(matches!(refused, Err(Refusal::Failed(Error::Revoked))), "{refused:?}");
+        assert_eq!(stage.of_user(&stage.user("ned"), "status").await, "ACTIVE");
+    });
+}
+
+/// An administrator with a token, and what revokes it.
+async fn revocable(stage: &Stage<'_>) -> (Subject, Command) {
+    let ada = stage.world.people.iter().position(|person| person.texts["userName"] == "ada").unwrap();
+    let hash = tokens::hash(&stage.host.token(&stage.world, &Asker::person(ada)).await);
+    let store = stage.host.gate().store();
+    let caller = authenticate(store.as_ref(), hash, NOW, Origin::within("http")).await.unwrap().unwrap();
+    let Caller::Subject(subject) = caller else { panic!("{caller:?}") };
+    let token = store.credential(hash).await.unwrap().unwrap().token;
+    (subject, Command::RevokeToken(RevokeToken { token }))
 }
 
 #[test]

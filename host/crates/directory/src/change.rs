@@ -391,7 +391,7 @@ impl Change {
         match self {
             Self::UpdateUser(user) => user.facts_changed,
             Self::UpdateGroup(group) => group.facts_changed,
-            Self::UpdateWorkspace { .. } | Self::SetQuota(_) | Self::CreateToken { .. } | Self::RevokeToken(_) => false,
+            Self::UpdateWorkspace { .. } | Self::SetQuota(_) | Self::CreateToken { .. } => false,
             _ => true,
         }
     }

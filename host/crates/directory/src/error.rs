@@ -53,6 +53,9 @@ pub enum Error {
     /// The user of the request is not active any more.
     #[error("the user of this token is not active; ask an administrator of the workspace")]
     Inactive,
+    /// The token of the request was revoked while it was under way.
+    #[error("the token was revoked; ask an administrator for a new one")]
+    Revoked,
     /// A limit of the server was reached.
     #[error("{0}")]
     TooLarge(String),
@@ -159,7 +162,7 @@ impl From<Error> for Refusal {
     /// A failure that a person can put right is a problem with the input as a whole.
     fn from(error: Error) -> Self {
         match error {
-            Error::Policy(_) | Error::Store(_) | Error::Deadline | Error::Inactive => Self::Failed(error),
+            Error::Policy(_) | Error::Store(_) | Error::Deadline | Error::Inactive | Error::Revoked => Self::Failed(error),
             error => Problem::at("", error).into(),
         }
     }

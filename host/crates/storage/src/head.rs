@@ -56,6 +56,16 @@ pub(crate) async fn lock(tx: &mut Tx, workspace: WorkspaceId, decided: Option<Ep
     Ok(Locked { active: PolicyVersionId(columns.take()?), deferred: columns.take()? })
 }
 
+const END_EPOCH: &str = "
+update workspaces
+set epoch = epoch + 1
+where id = {}";
+
+/// Ends the authority epoch: decisions that were taken in it are taken again.
+pub(crate) async fn end_epoch(tx: &mut Tx, workspace: WorkspaceId) -> Result<(), Error> {
+    tx.execute(sql!(END_EPOCH, workspace)).await.map(drop)
+}
+
 /// Raises the statement timeout of this transaction, for work on a whole workspace.
 pub(crate) async fn unbounded(tx: &mut Tx) -> Result<(), Error> {
     if matches!(tx, Tx::Postgres(_)) {

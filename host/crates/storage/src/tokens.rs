@@ -104,6 +104,9 @@ pub(crate) async fn revoke(database: &Database, warrant: Warrant<RevokeToken>) -
     if tx.execute(revocation(workspace, token, now)).await? == 0 {
         return Err(Error::NotFound(format!("token `{token}`")));
     }
+    if let Some(workspace) = workspace {
+        head::end_epoch(&mut tx, workspace).await?;
+    }
     tx.commit().await
 }
 

@@ -79,7 +79,9 @@ pub(crate) async fn write(database: &Database, warrant: Warrant<Write>) -> Resul
     if administered && !is_administered(&mut tx, of).await? {
         return Err(last_administrator());
     }
-    tx.execute(sql!(END_EPOCH, i64::from(ends), of)).await?;
+    if ends {
+        head::end_epoch(&mut tx, of).await?;
+    }
     if let Some(once) = once {
         remember(&mut tx, of, &once, now).await?;
     }
@@ -166,11 +168,6 @@ async fn give_time(tx: &mut Tx) -> Result<(), Error> {
         }
     }
 }
-
-const END_EPOCH: &str = "
-update workspaces
-set epoch = epoch + {}
-where id = {}";
 
 /// Somebody active who holds the built-in role in the whole workspace.
 const ADMINISTRATOR: &str = "

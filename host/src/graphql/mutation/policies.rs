@@ -192,7 +192,7 @@ async fn keep_tests(context: &Context<'_>, input: UpdatePolicyTestsInput) -> asy
             let expectations = i32::try_from(checked.expectations).unwrap_or(i32::MAX);
             Ok(UpdatePolicyTestsPayload { policy_tests: kept, expectations: Some(Ok(expectations)), user_errors: Vec::new() })
         }
-        Err(error @ (Error::Policy(_) | Error::Store(_) | Error::Deadline | Error::Inactive)) => Err(failure(&error)),
+        Err(error @ (Error::Policy(_) | Error::Store(_) | Error::Deadline | Error::Inactive | Error::Revoked)) => Err(failure(&error)),
         Err(error) => {
             let user_errors = vec![(&Problem::at("", error)).into()];
             Ok(UpdatePolicyTestsPayload { user_errors, ..UpdatePolicyTestsPayload::default() })
@@ -216,7 +216,7 @@ async fn changed(context: &Context<'_>, change: Result<Change, Problem>) -> asyn
             Ok((None, reasons.iter().map(told).collect()))
         }
         Err(Error::Refused(why)) => Ok((None, vec![UserError::new(UserErrorCode::ActivationRefused, &why)])),
-        Err(error @ (Error::Policy(_) | Error::Store(_) | Error::Deadline | Error::Inactive)) => Err(failure(&error)),
+        Err(error @ (Error::Policy(_) | Error::Store(_) | Error::Deadline | Error::Inactive | Error::Revoked)) => Err(failure(&error)),
         Err(error) => Ok((None, vec![(&Problem::at("", error)).into()])),
     }
 }

@@ -103,7 +103,7 @@ async fn shaded(context: &Context<'_>, outcome: Result<(), Error>) -> async_grap
             };
             Ok((shadow, Vec::new()))
         }
-        Err(error @ (Error::Policy(_) | Error::Store(_) | Error::Deadline | Error::Inactive)) => Err(failure(&error)),
+        Err(error @ (Error::Policy(_) | Error::Store(_) | Error::Deadline | Error::Inactive | Error::Revoked)) => Err(failure(&error)),
         Err(error) => Ok((None, vec![(&Problem::at("", error)).into()])),
     }
 }

@@ -236,8 +236,8 @@ impl Directory {
     /// Gates take their time, in which a busy workspace moves on: an activation that had to find it where the gates began might never come
     /// to pass. The store itself refuses where another version is active by now, or the tests are others.
     async fn still_allowed(&self, candidate: &PolicyVersion, action: &str) -> Result<Epoch, Error> {
-        self.gate.still_accepts(&self.subject, action).await?;
         let now = self.gate.open(self.subject.clone(), self.now).await?;
+        self.gate.still_accepts(&self.subject).await?;
         if now.version.id != self.version.id {
             return Err(Error::Stale(format!("the active policy version, now {},", now.version.id)));
         }

@@ -106,12 +106,16 @@ pub enum Rejection {
 }
 
 impl Gate {
-    /// Requires that the token with which somebody came was not revoked since.
-    pub(super) async fn still_accepts(&self, subject: &Subject, action: &str) -> Result<(), Error> {
+    /// Requires that the token with which somebody came was not revoked since. To be asked behind the view whose epoch a change is to find:
+    /// a revocation ends the epoch, so that nothing is changed after it.
+    ///
+    /// # Errors
+    /// [`Error::Revoked`]; those of the store.
+    pub(super) async fn still_accepts(&self, subject: &Subject) -> Result<(), Error> {
         let Some(hash) = subject.origin.token else { return Ok(()) };
         match self.store.credential(hash).await? {
             Some(credential) if !credential.revoked => Ok(()),
-            _ => Err(Error::Forbidden { action: action.to_owned(), reason: "the token was revoked meanwhile".to_owned() }),
+            _ => Err(Error::Revoked),
         }
     }
 }

@@ -112,8 +112,8 @@ impl UploadLeave {
     async fn store(&self, module: &PolicyModule, bytes: &Arc<[u8]>) -> Result<PolicyId, Error> {
         let mut attempt = 1;
         loop {
-            self.gate.still_accepts(&self.subject, "policy.upload").await?;
             let now = self.gate.open(self.subject.clone(), self.now).await?;
+            self.gate.still_accepts(&self.subject).await?;
             now.would_allow("policy.upload").await?;
             let change = UploadPolicy { module: module.clone(), bytes: bytes.clone(), steps: steps(module, |step| now.step(step)) };
             let warrant = Warrant::new(Some(self.subject.workspace), Some(now.epoch), change);
