@@ -1,8 +1,5 @@
 //! Reads a module's settings: a JSON object of optional keys, where every mistake is reported at once.
 
-use std::{collections::BTreeSet, fmt};
-
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// The most of a wrong value that an error quotes, in characters.
@@ -37,7 +34,7 @@ impl Reader {
         match serde_json::from_str(settings) {
             Ok(Value::Object(object)) => {
                 reader.object = object;
-                reader.problems.extend(repeated(settings));
+                reader.problems.extend(repeated(settings).keys().map(|key| format!("`{key}` is given more than once; keep one")));
             }
             Ok(other) => reader
                 .problems
@@ -115,37 +112,30 @@ impl Reader {
     }
 }
 
-/// What is wrong with keys that an object has more than once: of two values, whoever reviewed the settings may have seen the other.
-fn repeated(object: &str) -> Vec<String> {
-    let Ok(Keys(keys)) = serde_json::from_str(object) else { return Vec::new() };
-    let mut seen = BTreeSet::new();
-    let repeated: BTreeSet<&String> = keys.iter().filter(|key| !seen.insert(*key)).collect();
-    repeated.into_iter().map(|key| format!("`{key}` is given more than once; keep one")).collect()
-}
-
-/// The keys of an object, each as often as it is there.
-struct Keys(Vec<String>);
-
-impl<'de> Deserialize<'de> for Keys {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Each;
-        impl<'de> Visitor<'de> for Each {
-            type Value = Keys;
-
-            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-                to.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Keys, A::Error> {
-                let mut keys = Vec::new();
-                while let Some((key, IgnoredAny)) = fields.next_entry()? {
-                    keys.push(key);
+/// The keys that a JSON object has more than once: the parser keeps the last of two values, and whoever reviewed the settings may have seen
+/// the first.
+fn repeated(object: &str) -> Map<String, Value> {
+    let (mut seen, mut repeated) = (Map::new(), Map::new());
+    let (mut depth, mut start, mut escaped, mut text) = (0_usize, None, false, "");
+    for (at, byte) in object.bytes().enumerate() {
+        match (start, byte) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), b'\\') => escaped = true,
+            (Some(from), b'"') => (start, text) = (None, object.get(from..=at).unwrap_or_default()),
+            (None, b'"') => start = Some(at),
+            (None, b'{' | b'[') => depth += 1,
+            (None, b'}' | b']') => depth -= 1,
+            (None, b':') if depth == 1 => {
+                if let Ok(Value::String(key)) = serde_json::from_str(text)
+                    && seen.insert(key.clone(), Value::Null).is_some()
+                {
+                    repeated.insert(key, Value::Null);
                 }
-                Ok(Keys(keys))
             }
+            _ => {}
         }
-        from.deserialize_map(Each)
     }
+    repeated
 }
 
 fn quoted(value: &Value) -> String {

@@ -38,7 +38,7 @@ fn every_error_is_reported_at_once() {
 
 #[test]
 fn a_key_is_there_once() {
-    let twice = r#"{"members_see": "self", "managers_invite": true, "members_see": "workspace", "members_see": "self"}"#;
+    let twice = r#"{"members_see": "self", "managers_invite": true, "members_see": "workspace", "\u006dembers_see": "self"}"#;
     insist(&Settings::parse(twice).unwrap_err(), 1, &["`members_see` is given more than once; keep one"]);
     // The same name within a value is another one's affair, and so is its own mistake.
     let nested = r#"{"members_see": {"a": 1, "a": 1}}"#;
