@@ -107,6 +107,17 @@ fn tokens_are_made_used_and_revoked_and_reach_no_further_than_their_maker() {
         let named = listed["tokens"].as_array().unwrap().iter().filter(|token| token["name"] != "a test").count();
         assert_eq!(named, 4, "the newest among those of the stage");
         assert_eq!(stage.query("ned", "{ tokens { name } }").await["tokens"], json!([]));
+        // Nor does it make one with the request in which it is revoked.
+        let input = json!({ "kind": "PERSONAL", "name": "last", "scopes": ["token.create", "token.read", "token.revoke"] });
+        let last = stage.done("ada", "createToken", input, "secret token { id }").await;
+        let both = "mutation ($token: ID!) {
+          revokeToken(input: { tokenId: $token }) { revokedTokenId userErrors { code } }
+          createToken(input: { kind: PERSONAL, name: \"heir\", scopes: [\"token.read\"] }) { secret userErrors { code } }
+        }";
+        let answer = call(last["secret"].as_str().unwrap(), both, json!({ "token": last["token"]["id"] })).await;
+        assert_eq!(answer["data"]["revokeToken"], json!({ "revokedTokenId": last["token"]["id"], "userErrors": [] }));
+        assert_eq!(answer["data"]["createToken"], Json::Null, "{answer}");
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{answer}");
         stage.done("ada", "revokeToken", json!({ "tokenId": payload["token"]["id"] }), "revokedTokenId").await;
         let answer = stage.host.request(&secret).json(&json!({ "query": "{ viewer { id } }" })).send().await.unwrap();
         assert_eq!(answer.status(), 401);

@@ -438,6 +438,8 @@ pub trait Snapshot: Send {
     async fn attributes(&mut self) -> Result<Vec<Sealed<Attribute>>, Error>;
     /// The tokens that are neither revoked nor expired, newest first, at most [`crate::limits::TOKENS`].
     async fn tokens(&mut self, now: Timestamp) -> Result<Vec<Sealed<Token>>, Error>;
+    /// Whether there is a token with this SHA-256 that is not revoked.
+    async fn accepts(&mut self, hash: [u8; 32]) -> Result<bool, Error>;
     /// One token that is not revoked.
     async fn token(&mut self, id: TokenId) -> Result<Option<Sealed<Token>>, Error>;
     /// Deletions behind a position, the latest first, at most so many.

@@ -82,6 +82,18 @@ pub(crate) async fn tokens(view: &mut View, now: Timestamp) -> Result<Vec<Sealed
     found.iter().map(|row| rows::token(&mut row.columns())).collect()
 }
 
+const ACCEPTS: &str = "
+select 1
+from tokens k
+where k.workspace_id = {}
+  and k.hash = {}
+  and k.revoked_at is null";
+
+/// Whether there is a token with this hash that is not revoked.
+pub(crate) async fn accepts(view: &mut View, hash: [u8; 32]) -> Result<bool, Error> {
+    Ok(!view.fetch(sql!(ACCEPTS, view.workspace, hash.to_vec()).fixed()).await?.is_empty())
+}
+
 const TOKEN: &str = "
 select {}
 from tokens k

@@ -28,6 +28,20 @@ from workspaces
 where id = {}
 for update";
 
+const TRY_POSTGRES: &str = "
+select epoch
+from workspaces
+where id = {}
+for update skip locked";
+
+/// Keeps every other change of the workspace out, if none is under way; answers whether that is so. On SQLite whoever writes is alone.
+pub(crate) async fn try_lock(tx: &mut Tx, workspace: WorkspaceId) -> Result<bool, Error> {
+    match tx {
+        Tx::Sqlite(_) => Ok(true),
+        Tx::Postgres(_) => Ok(!tx.fetch(sql!(TRY_POSTGRES, workspace)).await?.is_empty()),
+    }
+}
+
 /// What a change finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Locked {

@@ -232,6 +232,10 @@ impl Snapshot for View {
         bin::tokens(self, now).await
     }
 
+    async fn accepts(&mut self, hash: [u8; 32]) -> Result<bool, Error> {
+        bin::accepts(self, hash).await
+    }
+
     async fn token(&mut self, id: TokenId) -> Result<Option<Sealed<Token>>, Error> {
         bin::token(self, id).await
     }

@@ -237,7 +237,7 @@ impl Directory {
     /// to pass. The store itself refuses where another version is active by now, or the tests are others.
     async fn still_allowed(&self, candidate: &PolicyVersion, action: &str) -> Result<Epoch, Error> {
         let now = self.gate.open(self.subject.clone(), self.now).await?;
-        self.gate.still_accepts(&self.subject).await?;
+        now.still_accepted().await?;
         if now.version.id != self.version.id {
             return Err(Error::Stale(format!("the active policy version, now {},", now.version.id)));
         }

@@ -81,7 +81,7 @@ impl Directory {
         let step = NewPolicyStep { reasons: vec![Reason::new(None, &what)], ..self.step(Step::TestsReplaced) };
         let change = SetPolicyTests { expected, text, by: self.subject.user(), now: self.now, step };
         let warrant = Warrant::new(Some(self.subject.workspace), Some(self.epoch), change);
-        self.gate.still_accepts(&self.subject).await?;
+        self.still_accepted().await?;
         Ok(CheckedTests { version: self.gate.store.set_policy_tests(warrant).await?, expectations })
     }
 

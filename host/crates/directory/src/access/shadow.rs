@@ -87,6 +87,7 @@ impl Directory {
         let step = NewPolicyStep { module: candidate.module, digest: candidate.digest, note, ..self.step(Step::ShadowStarted) };
         let shadow = Shadow { id, active: self.version.id, candidate, stopped_at: None };
         let change = StartShadow { shadow, step };
+        self.still_accepted().await?;
         self.gate.store.start_shadow(Warrant::new(Some(self.subject.workspace), Some(self.epoch), change)).await?;
         Ok(id)
     }
@@ -110,6 +111,7 @@ impl Directory {
             ..self.step(Step::ShadowStopped)
         };
         let change = StopShadow { id, now: self.now, step };
+        self.still_accepted().await?;
         self.gate.store.stop_shadow(Warrant::new(Some(self.subject.workspace), Some(self.epoch), change)).await
     }
 

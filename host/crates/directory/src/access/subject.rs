@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Gate, Operator, OperatorVia};
+use super::{Directory, Operator, OperatorVia};
 use crate::{
     Error,
     ids::{TokenId, UserId, WorkspaceId},
@@ -105,18 +105,15 @@ pub enum Rejection {
     NotActive,
 }
 
-impl Gate {
-    /// Requires that the token with which somebody came was not revoked since. To be asked behind the view whose epoch a change is to find:
-    /// a revocation ends the epoch, so that nothing is changed after it.
+impl Directory {
+    /// Requires that the token with which somebody came was not revoked since, for a change that is to find the epoch of this view: a
+    /// revocation ends the epoch, so that nothing is changed after it.
     ///
     /// # Errors
     /// [`Error::Revoked`]; those of the store.
-    pub(super) async fn still_accepts(&self, subject: &Subject) -> Result<(), Error> {
-        let Some(hash) = subject.origin.token else { return Ok(()) };
-        match self.store.credential(hash).await? {
-            Some(credential) if !credential.revoked => Ok(()),
-            _ => Err(Error::Revoked),
-        }
+    pub(super) async fn still_accepted(&self) -> Result<(), Error> {
+        let Some(hash) = self.subject.origin.token else { return Ok(()) };
+        if self.snapshot.lock().await.accepts(hash).await? { Ok(()) } else { Err(Error::Revoked) }
     }
 }
 

@@ -166,12 +166,9 @@ impl Gate {
         if let Some((key, _)) = &request.key {
             check::key(key).map_err(|error| Problem::at("idempotencyKey", error))?;
         }
-        for attempt in 0..limits::WRITE_ATTEMPTS {
+        for _ in 0..limits::WRITE_ATTEMPTS {
             let directory = self.open(subject.clone(), now).await?;
-            // What has moved on meanwhile may have been the token.
-            if attempt > 0 {
-                self.still_accepts(subject).await?;
-            }
+            directory.still_accepted().await?;
             if let Some(done) = directory.repeated(request).await? {
                 return Ok(done);
             }

@@ -113,7 +113,7 @@ impl UploadLeave {
         let mut attempt = 1;
         loop {
             let now = self.gate.open(self.subject.clone(), self.now).await?;
-            self.gate.still_accepts(&self.subject).await?;
+            now.still_accepted().await?;
             now.would_allow("policy.upload").await?;
             let change = UploadPolicy { module: module.clone(), bytes: bytes.clone(), steps: steps(module, |step| now.step(step)) };
             let warrant = Warrant::new(Some(self.subject.workspace), Some(now.epoch), change);

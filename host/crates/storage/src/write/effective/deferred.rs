@@ -82,12 +82,12 @@ select distinct d.workspace_id
 from deferred_moves d";
 
 /// Counts for one group above in each workspace where something was left for later; answers whether there was any. A workspace in which
-/// that fails holds up no other.
+/// that fails, or in which somebody else is at work, holds up no other.
 pub(crate) async fn finish_some(database: &Database) -> Result<bool, Error> {
     let mut any = false;
     for row in &database.fetch(sql!(WORKSPACES).fixed()).await? {
         let of = WorkspaceId(row.only()?);
-        match finish_portion(database, of).await {
+        match try_portion(database, of).await {
             Ok(found) => any |= found,
             Err(error) => tracing::warn!(workspace = %of, %error, "a move could not be counted; the next look tries again"),
         }
@@ -95,10 +95,20 @@ pub(crate) async fn finish_some(database: &Database) -> Result<bool, Error> {
     Ok(any)
 }
 
-/// The same in one workspace, in a transaction of its own.
+/// The same in one workspace; nobody's connection waits for the workspace meanwhile.
+async fn try_portion(database: &Database, of: WorkspaceId) -> Result<bool, Error> {
+    let (_turn, mut tx) = database.begin_write_in(of).await?;
+    if head::try_lock(&mut tx, of).await? { commit_portion(tx, of).await } else { Ok(false) }
+}
+
+/// Counts for one group above in one workspace, when it is its turn; answers whether there was one.
 pub(in crate::write) async fn finish_portion(database: &Database, of: WorkspaceId) -> Result<bool, Error> {
     let (_turn, mut tx) = database.begin_write_in(of).await?;
     head::lock(&mut tx, of, None).await?;
+    commit_portion(tx, of).await
+}
+
+async fn commit_portion(mut tx: Tx, of: WorkspaceId) -> Result<bool, Error> {
     give_time(&mut tx).await?;
     let found = portion(&mut tx, of).await?;
     tx.commit().await?;
